@@ -1,0 +1,61 @@
+package inventory
+
+import (
+	"time"
+
+	"github.com/spanwatch/spanwatch/protocols"
+)
+
+// Device is what the sensor knows of one device. The JSON form is the `device` record that scripts rely on.
+type Device struct {
+	ID          string     `json:"id"`
+	Site        string     `json:"site"`
+	Parent      string     `json:"parent,omitempty"`
+	Names       []string   `json:"names"`
+	IPs         []string   `json:"ips"`
+	MACs        []string   `json:"macs"`
+	VLANs       []uint16   `json:"vlans"`
+	Vendor      string     `json:"vendor"`
+	Model       string     `json:"model"`
+	Firmware    string     `json:"firmware"`
+	Serial      string     `json:"serial"`
+	Modules     []Module   `json:"modules"`
+	Type        string     `json:"type"`     // plc, hmi, engineering-station, … of contracts: see the Type constants
+	Category    string     `json:"category"` // OT, Endpoint, Network device, IoT, Unknown
+	Purdue      string     `json:"purdue"`   // "0" … "5", "3.5"; empty: not known
+	Zone        string     `json:"zone"`
+	Criticality string     `json:"criticality"` // low, medium, high
+	Protocols   []string   `json:"protocols"`
+	FirstSeen   time.Time  `json:"first_seen"`
+	LastSeen    time.Time  `json:"last_seen"`
+	Facts       []Fact     `json:"facts"`
+	Compromise  Compromise `json:"compromise"`
+	// PublicIP is the address under which the device is seen outside the site, else its lowest IPv4 address.
+	PublicIP string `json:"public_ip"`
+}
+
+// Module is a part of a device: a card in a rack, or a unit behind a gateway that has no address of its own.
+type Module struct {
+	Place    string `json:"place"` // "0/2": rack and slot
+	Name     string `json:"name"`
+	Firmware string `json:"firmware,omitempty"`
+	Serial   string `json:"serial,omitempty"`
+}
+
+// Fact is one thing that was learnt about a device, with where it came from. Conflicting facts stand side by side.
+type Fact struct {
+	Key        protocols.FactKey `json:"key"`
+	Value      string            `json:"value"`
+	Module     string            `json:"module,omitempty"`
+	Source     string            `json:"source"`     // "s7comm: Read SZL", "behaviour: answers reads"
+	Confidence uint8             `json:"confidence"` // per cent
+	FirstSeen  time.Time         `json:"first_seen"`
+	LastSeen   time.Time         `json:"last_seen"`
+}
+
+// Compromise is what verdicts say of a device.
+type Compromise struct {
+	State    string     `json:"state"` // none, suspected, confirmed
+	Since    *time.Time `json:"since,omitempty"`
+	Verdicts []string   `json:"verdicts,omitempty"` // ids of the verdicts behind it
+}

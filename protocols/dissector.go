@@ -1,0 +1,59 @@
+package protocols
+
+import "errors"
+
+// ErrMalformed is wrapped by every error of a Dissector: the message breaks its specification. The pipeline turns the
+// error into an event and goes on with the next message.
+var ErrMalformed = errors.New("malformed message")
+
+// Match is a probe's answer to "do these bytes begin with this protocol?".
+type Match uint8
+
+// The answers of a probe. Yes does not tell the direction; YesClient and YesServer do.
+const (
+	No Match = iota
+	More
+	Yes
+	YesClient
+	YesServer
+)
+
+// String gives the answer's name.
+func (m Match) String() string {
+	return [...]string{"no", "more", "yes", "yes-client", "yes-server"}[min(int(m), 4)]
+}
+
+// Message is one whole message on its way into a dissector. Bytes are borrowed and valid during the call only.
+type Message struct {
+	From      Side
+	Bytes     []byte
+	Frame     uint64 // 1-based number of the frame that completed it
+	Transport Transport
+	Detail    bool // build [Event.Detail]
+}
+
+// Spec describes a protocol to the pipeline.
+type Spec struct {
+	// Name is the label of records: "modbus".
+	Name string
+	// Ports are where the protocol is usually served: a hint which Spec to try first, never proof.
+	TCP, UDP []uint16
+	// Probe decides strictly whether the stream (or datagram) b belongs to the protocol. A stream in mid-message
+	// answers No; the pipeline asks again at the next segment.
+	Probe func(t Transport, b []byte) Match
+	// Length says leniently how many bytes the message at the start of b has: 0 when more bytes are needed to tell,
+	// negative when b cannot be a message and synchronisation is lost. The answer may exceed len(b).
+	// For datagrams it is not asked: a datagram is a message.
+	Length func(b []byte) int
+	// New makes the state of one conversation.
+	New func() Dissector
+}
+
+// Dissector turns the messages of one conversation into events. It is used by one goroutine.
+type Dissector interface {
+	// Dissect appends the events of one whole message to dst. An error wraps [ErrMalformed]; events that were
+	// readable before the fault are returned with it. It never panics and allocates nothing for common messages.
+	Dissect(dst []Event, m Message) ([]Event, error)
+	// Gap tells that bytes sent by a side were lost before the next message: fragments in progress are void.
+	Gap(from Side)
+}

@@ -1,0 +1,97 @@
+package protocols
+
+import (
+	"net/netip"
+	"time"
+)
+
+// Event is one deed on the wire: a request, or the answer to one. A dissector fills the first part, the pipeline the
+// second. A message about several objects gives one event an object.
+type Event struct {
+	From    Side
+	Action  Action
+	Outcome Outcome
+	Object  Object
+	Message string // the specification's own name for the message
+	Facts   []Fact // what the message discloses about a device; nil in the common case
+	Values  Values // the process values the message carries for Object
+
+	// Label names the protocol where one Spec carries several (S7comm and S7comm-plus on ISO-on-TCP);
+	// empty means the Spec's Name.
+	Label string
+	// Continued marks a fragment of a message that completes later: it counts for the numbering of messages in a
+	// frame and is not delivered.
+	Continued bool
+	// Malformed is the reason why the message could not be read whole; empty when it was well formed.
+	Malformed string
+	// Security is what the message tells of the conversation's protection; zero when it tells nothing.
+	Security Security
+	// Detail is a protocol's own struct, marshalled into the detail field of a dissect record. Only the first event
+	// of a message has one, and only if [Message.Detail] asked for it.
+	Detail any
+
+	// Filled by the pipeline.
+	Time     time.Time // capture time of the frame that completed the message
+	Source   uint16    // index of the capture source (file or interface)
+	Frame    uint64    // 1-based number of that frame in its source
+	PDU      uint32    // 0-based index among the messages of this protocol completed by the frame
+	Part     uint32    // 0-based index of the event within its message
+	Conv     *Conversation
+	Protocol string // Label, or the Spec's Name
+}
+
+// Object is what an action is about. It is comparable, so that it can key a map.
+type Object struct {
+	// Area is the kind of thing: "holding-register", "coil", "DB", "node", "block", "szl", "file", …
+	Area string `json:"area,omitempty"`
+	// Unit is the Modbus unit identifier or its like; it is meant only if HasUnit.
+	Unit    uint16 `json:"unit"`
+	HasUnit bool   `json:"-"`
+	// First is the address of the first element in the protocol's own counting (0-based), Count the number of
+	// elements. Count 0 means that the object is known by Name alone.
+	First uint32 `json:"first"`
+	Count uint32 `json:"count"`
+	// Name is the object's own name: "DB1", "OB35", "ns=2;s=Boiler.Setpoint".
+	Name string `json:"name,omitempty"`
+}
+
+// Security is the protection of a conversation as seen on the wire.
+type Security struct {
+	Mode      string // "none", "sign", "sign-and-encrypt", "tls"; empty: not told
+	Policy    string // the security policy's own name
+	User      string // how the user identified: "anonymous", "username", "certificate", "issued"
+	Encrypted bool   // this message's content could not be read because it is encrypted
+}
+
+// Fact is something a message discloses about a device.
+type Fact struct {
+	About      Side       // whose fact it is
+	Addr       netip.Addr // set when the fact is about neither end of the conversation but about this address
+	Key        FactKey
+	Value      string
+	Module     string // rack and slot ("0/2") or module name, when the fact is about a part of the device
+	Confidence uint8  // per cent; 0 means 100
+}
+
+// FactKey names what a fact is about.
+type FactKey string
+
+// The facts that inventory understands.
+const (
+	FactVendor      FactKey = "vendor"
+	FactModel       FactKey = "model"
+	FactFirmware    FactKey = "firmware"
+	FactHardware    FactKey = "hardware"
+	FactSerial      FactKey = "serial"
+	FactOrderNumber FactKey = "order-number"
+	FactName        FactKey = "name" // the device's or station's own name
+	FactRole        FactKey = "role" // a contracts.md device type: "plc", "hmi", "engineering-station", …
+	FactMode        FactKey = "mode" // operating mode: "run", "stop", …
+	FactApplication FactKey = "application"
+	FactModule      FactKey = "module" // a module in the rack: Value is its designation, Module its place
+	FactPlant       FactKey = "plant"  // plant designation
+	FactURL         FactKey = "url"
+	FactUser        FactKey = "user"
+	FactProtection  FactKey = "protection" // protection level of a controller
+	FactOS          FactKey = "os"
+)

@@ -1,0 +1,121 @@
+package protocols
+
+import (
+	"encoding/hex"
+	"net/netip"
+	"time"
+)
+
+// MAC is an Ethernet address; the zero value means that none was seen.
+type MAC [6]byte
+
+// IsZero reports whether no address is set.
+func (m MAC) IsZero() bool { return m == MAC{} }
+
+// IsGroup reports whether the address is a multicast or broadcast address.
+func (m MAC) IsGroup() bool { return m[0]&1 != 0 }
+
+// String gives the usual colon form.
+func (m MAC) String() string {
+	var b [17]byte
+	for i, x := range m {
+		if i > 0 {
+			b[3*i-1] = ':'
+		}
+		hex.Encode(b[3*i:], []byte{x})
+	}
+	return string(b[:])
+}
+
+// Transport is what carries a protocol's messages.
+type Transport uint8
+
+// The transports.
+const (
+	TransportOther Transport = iota // IP without ports, or no IP
+	TransportTCP
+	TransportUDP
+	TransportICMP
+	TransportEthernet
+)
+
+// String gives the lower-case name.
+func (t Transport) String() string {
+	return [...]string{"other", "tcp", "udp", "icmp", "ethernet"}[min(int(t), 4)]
+}
+
+// Endpoint is one end of a conversation. Addr is invalid where there is no IP; MAC is zero where there is no Ethernet.
+type Endpoint struct {
+	Addr netip.Addr
+	Port uint16
+	MAC  MAC
+}
+
+// String gives "10.0.0.5:502", "[fe80::1]:502", or the MAC where there is no IP.
+func (e Endpoint) String() string {
+	if !e.Addr.IsValid() {
+		return e.MAC.String()
+	}
+	return netip.AddrPortFrom(e.Addr, e.Port).String()
+}
+
+// Conversation is who talks to whom. It never changes once published: a conversation that turns out to run the other
+// way round is a new Conversation value.
+type Conversation struct {
+	ID        uint64 // the same for the same five-tuple and start; unique within a run for practical purposes
+	Client    Endpoint
+	Server    Endpoint
+	Transport Transport
+	VLANs     [2]uint16 // outermost first; 0: none
+	// Proven is true when handshake or content settled which end is the client; false when it is a guess from ports.
+	Proven bool
+}
+
+// Flow is what passed in one conversation since it was last reported: sums to add, times to widen.
+type Flow struct {
+	Conv        *Conversation
+	Protocol    string    // label of the protocol that was recognised, or empty
+	Packets     [2]uint64 // by Side
+	Bytes       [2]uint64 // frame lengths on the wire, by Side
+	First, Last time.Time
+	Frame       uint64 // the number of the first frame counted here
+	Source      uint16
+
+	// Opened counts conversations that this flow stands for (1 in the first report of each), Refused those whose
+	// opening was answered with a reset or an ICMP unreachable, Answered those in which both sides sent.
+	Opened, Refused, Answered uint64
+
+	Coverage Coverage
+}
+
+// Coverage counts payload bytes by how well they were understood. The parts are disjoint.
+type Coverage struct {
+	Decoded    uint64 // dissected into events
+	Recognised uint64 // the protocol is known, its content was not read
+	Opaque     uint64 // no protocol recognised
+	Encrypted  uint64 // encrypted, metadata only
+	Gap        uint64 // lost before the sensor saw them
+	Malformed  uint64 // messages, not bytes: those that broke their specification
+	Messages   uint64 // messages dissected
+}
+
+// Add adds o to c.
+func (c *Coverage) Add(o Coverage) {
+	c.Decoded += o.Decoded
+	c.Recognised += o.Recognised
+	c.Opaque += o.Opaque
+	c.Encrypted += o.Encrypted
+	c.Gap += o.Gap
+	c.Malformed += o.Malformed
+	c.Messages += o.Messages
+}
+
+// Binding says that an IP address was used by a MAC on this link at a time: from ARP, neighbour discovery, or the
+// source addresses of a frame. It is first-hand only when OnLink: other frames may come through a router.
+type Binding struct {
+	Time   time.Time
+	Addr   netip.Addr
+	MAC    MAC
+	VLAN   uint16
+	OnLink bool
+}
