@@ -286,6 +286,9 @@ type Incident struct {
 	Alerts    []string  `json:"alerts"`  // ids, by time
 	Reasons   []Reason  `json:"reasons"`
 	Summary   string    `json:"summary"`
+	// MergedInto is the incident that took over this one's alerts; 0: it stands for itself. Incidents leaves merged ones
+	// out; Incident still gives them, so that an old address leads to the survivor.
+	MergedInto int64 `json:"merged_into,omitempty"`
 }
 
 // Reason says why an alert is part of an incident.
