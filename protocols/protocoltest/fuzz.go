@@ -1,0 +1,109 @@
+package protocoltest
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/spanwatch/spanwatch/protocols"
+)
+
+// Fuzz feeds invented conversations to spec: two directions, arbitrary cuts. The events must not depend on the cuts,
+// a told length must stay, and a probe that recognises bytes must not refuse their beginning. The cases below dir
+// are the seeds.
+//
+// The first argument of the fuzz function is a conversation of datagrams or segments, each with a head of two bytes:
+// the top bit is the side, the rest the length. The second says how to cut it: the sizes of the pieces, in turn.
+func Fuzz(f *testing.F, spec protocols.Spec, dir string) {
+	cases, err := Load(dir)
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, c := range cases {
+		f.Add(pack(c.Blocks), []byte{1, 3, 19})
+	}
+	f.Fuzz(func(t *testing.T, conversation, cuts []byte) {
+		if len(conversation) > 16<<10 {
+			return
+		}
+		blocks := unpack(conversation)
+		for _, transport := range []protocols.Transport{protocols.TransportTCP, protocols.TransportUDP} {
+			if err := fuzzOne(spec, Case{Transport: transport, Blocks: blocks}, cuts); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+}
+
+func fuzzOne(spec protocols.Spec, c Case, cuts []byte) error {
+	for _, b := range c.Blocks {
+		if err := fuzzProbe(spec, c.Transport, b.Bytes); err != nil {
+			return err
+		}
+	}
+	want, err := whole(spec, c, true)
+	if err != nil {
+		return err
+	}
+	if err := want.borrowed(); err != nil {
+		return err
+	}
+	if c.Transport != protocols.TransportTCP {
+		return nil
+	}
+	turn := 0
+	got, err := cut(spec, c, func(left int) int {
+		if len(cuts) == 0 {
+			return left
+		}
+		turn++
+		return min(1+int(cuts[turn%len(cuts)]), left)
+	})
+	if err != nil {
+		return err
+	}
+	if diff := cmp.Diff(want.lines, got.lines); diff != "" {
+		return fmt.Errorf("events depend on the cuts (-whole +cut):\n%s", diff)
+	}
+	return nil
+}
+
+// fuzzProbe checks the probe's and the framing's promises on the first bytes of a segment.
+func fuzzProbe(spec protocols.Spec, transport protocols.Transport, b []byte) error {
+	b = b[:min(len(b), 64)]
+	if transport != protocols.TransportTCP {
+		spec.Probe(transport, exact(b))
+		return nil
+	}
+	if err := prefixesMatch(spec, transport, b); err != nil {
+		return err
+	}
+	return stableLength(spec, b)
+}
+
+// pack writes blocks in the form that unpack reads.
+func pack(blocks []Block) []byte {
+	var out []byte
+	for _, b := range blocks {
+		for rest := b.Bytes; len(rest) > 0; {
+			n := min(len(rest), 1<<15-1)
+			out = append(out, byte(b.From)<<7|byte(n>>8), byte(n))
+			out = append(out, rest[:n]...)
+			rest = rest[n:]
+		}
+	}
+	return out
+}
+
+// unpack reads as many blocks as there are; the last one may be short.
+func unpack(b []byte) []Block {
+	var blocks []Block
+	for len(b) > 2 {
+		n := min(int(b[0]&0x7f)<<8|int(b[1]), len(b)-2)
+		if n > 0 {
+			blocks = append(blocks, Block{From: protocols.Side(b[0] >> 7), Bytes: b[2 : 2+n]})
+		}
+		b = b[2+n:]
+	}
+	return blocks
+}
