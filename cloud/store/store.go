@@ -309,6 +309,7 @@ type AlertFilter struct {
 	Site, Severity, Level, Rule string
 	Device                      string // actor or target
 	Incident                    int64
+	Unassigned                  bool // only those that are part of no incident yet
 	Limit                       int
 }
 
