@@ -145,6 +145,9 @@ func (s *SQLite) Alerts(ctx context.Context, f AlertFilter) ([]Alert, error) {
 	if f.Incident != 0 {
 		c.add("incident = ?", f.Incident)
 	}
+	if f.Unassigned {
+		c.add("incident = 0")
+	}
 	return query(ctx, s.read, scanAlert, alertColumns+c.where()+` ORDER BY time DESC, site, id`+limit(f.Limit), c.args...)
 }
 

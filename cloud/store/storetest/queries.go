@@ -73,11 +73,13 @@ func incidents(t *testing.T, open Open) {
 	first.ID = must[int64](t)(s.SaveIncident(ctx, first))
 	equal(t, must[store.Incident](t)(s.Incident(ctx, first.ID)), first)
 	equal(t, len(must[[]store.Alert](t)(s.Alerts(ctx, store.AlertFilter{Incident: first.ID}))), 2)
+	equal(t, len(must[[]store.Alert](t)(s.Alerts(ctx, store.AlertFilter{Unassigned: true}))), 0)
 
 	first.Alerts, first.Status = []string{"a1"}, "active"
 	equal(t, must[int64](t)(s.SaveIncident(ctx, first)), first.ID)
 	equal(t, ids(must[[]store.Alert](t)(s.Alerts(ctx, store.AlertFilter{Incident: first.ID})), alertID), []string{"a1"})
 	equal(t, must[store.Alert](t)(s.Alert(ctx, "north", "a2")).Incident, int64(0))
+	equal(t, ids(must[[]store.Alert](t)(s.Alerts(ctx, store.AlertFilter{Unassigned: true})), alertID), []string{"a2"})
 
 	second := store.Incident{Site: "north", Title: "Scan", Product: "Spanwatch", Severity: "low", Status: "new",
 		FirstSeen: t1, LastSeen: t1.Add(time.Hour)}
