@@ -40,21 +40,6 @@ type Event struct {
 	Protocol string // Label, or the Spec's Name
 }
 
-// Object is what an action is about. It is comparable, so that it can key a map.
-type Object struct {
-	// Area is the kind of thing: "holding-register", "coil", "DB", "node", "block", "szl", "file", …
-	Area string `json:"area,omitempty"`
-	// Unit is the Modbus unit identifier or its like; it is meant only if HasUnit.
-	Unit    uint16 `json:"unit"`
-	HasUnit bool   `json:"-"`
-	// First is the address of the first element in the protocol's own counting (0-based), Count the number of
-	// elements. Count 0 means that the object is known by Name alone.
-	First uint32 `json:"first"`
-	Count uint32 `json:"count"`
-	// Name is the object's own name: "DB1", "OB35", "ns=2;s=Boiler.Setpoint".
-	Name string `json:"name,omitempty"`
-}
-
 // Security is the protection of a conversation as seen on the wire.
 type Security struct {
 	Mode      string // "none", "sign", "sign-and-encrypt", "tls"; empty: not told
