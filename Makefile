@@ -1,0 +1,40 @@
+# Every target works on a fresh machine with Go, make and git; `make test` installs what the tests need (root, Debian).
+SHELL := /bin/bash
+.DEFAULT_GOAL := build
+
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+LDFLAGS := -s -w -X main.release=$(VERSION)
+# The sources are plain Go: the same command builds for arm64 with GOARCH=arm64.
+GOBUILD := CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)'
+FUZZTIME ?= 10s
+
+.PHONY: build generate demo test test-go bench lint fuzz lab clean
+
+build: ## both programs, static, into bin/
+	$(GOBUILD) -o bin/spanwatch-agent ./agent
+	$(GOBUILD) -o bin/spanwatch-cloud ./cloud
+
+generate: ## everything that is generated and committed: protobuf code, the pages
+	scripts/generate.sh
+
+demo: build ## a recorded plant under attack: the alert here, the incident in the browser
+	scripts/demo.sh
+
+test: ## every test, installing what the tests need
+	scripts/test.sh
+
+bench: ## the benchmarks of the hot path
+	go test -run '^$$' -bench . -benchmem -count 5 ./protocols/... ./capture/... ./agent/...
+
+lint: ## vet, staticcheck, shellcheck, protobuf lint
+	scripts/lint.sh
+
+fuzz: ## every fuzz target for FUZZTIME each
+	scripts/fuzz.sh $(FUZZTIME)
+
+lab: ## record the fixtures again: real servers in network namespaces (root)
+	scripts/lab/install.sh
+	go run ./scripts/lab record
+
+clean:
+	rm -rf bin dist .demo

@@ -1,0 +1,51 @@
+#!/usr/bin/env bash
+# Every test of the repository. On Debian and as root it first installs what the tests need; elsewhere it says what is
+# missing and tests that cannot do without it skip, unless CI is set.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+# install puts Debian packages on the machine when the command that shows their presence is missing.
+install() {
+	local missing=()
+	while [ $# -gt 0 ]; do
+		command -v "$1" >/dev/null || missing+=("$2")
+		shift 2
+	done
+	[ ${#missing[@]} -eq 0 ] && return
+	if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
+		echo "test: not installed: ${missing[*]} (as root on Debian, make test installs them)" >&2
+		return
+	fi
+	echo "test: installing ${missing[*]}"
+	apt-get update -qq
+	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+}
+install protoc protobuf-compiler node nodejs npm npm chromium chromium shellcheck shellcheck ip iproute2 gcc gcc
+
+step() { printf '\n== %s (%s s)\n' "$1" "$SECONDS"; }
+
+step 'generated files are up to date'
+scripts/generate.sh
+changed=$(git status --porcelain -- proto cloud/web)
+if [ -n "$changed" ] && [ -n "${CI:-}" ]; then
+	printf 'generated files differ from what is committed; run make generate and commit:\n%s\n' "$changed" >&2
+	exit 1
+fi
+
+step 'static checks'
+scripts/lint.sh
+
+step 'both programs build, static, for amd64 and arm64'
+make --no-print-directory build
+for program in agent cloud; do
+	GOARCH=arm64 CGO_ENABLED=0 go build -o /dev/null "./$program"
+done
+
+step 'tests'
+go test -race -timeout 20m ./...
+
+step 'a short round of every fuzz target'
+scripts/fuzz.sh "${FUZZTIME:-5s}"
+
+step 'the demo'
+DEMO_EXIT=1 scripts/demo.sh
