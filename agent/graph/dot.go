@@ -1,0 +1,52 @@
+package graph
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"strings"
+)
+
+// WriteDOT writes edges in Graphviz's language: an arrow from client to server, bold where something was altered.
+func WriteDOT(w io.Writer, site string, edges []Edge) error {
+	b := bufio.NewWriter(w)
+	fmt.Fprintf(b, "digraph %s {\n\trankdir=LR;\n\tnode [shape=box];\n", quote(site))
+	named := make(map[string]bool)
+	node := func(id, ip string) string {
+		if id == "" {
+			id = ip
+		}
+		if !named[id] {
+			named[id] = true
+			fmt.Fprintf(b, "\t%s [label=%s];\n", quote(id), quote(ip))
+		}
+		return quote(id)
+	}
+	for _, e := range edges {
+		from, to := node(e.Client, e.ClientIP), node(e.Server, e.ServerIP)
+		style := ""
+		if e.altered() {
+			style = ", style=bold, color=red"
+		}
+		fmt.Fprintf(b, "\t%s -> %s [label=%s%s];\n", from, to, quote(fmt.Sprintf("%s %d", e.Protocol, e.Port)), style)
+	}
+	fmt.Fprintln(b, "}")
+	if err := b.Flush(); err != nil {
+		return fmt.Errorf("graph: write dot: %w", err)
+	}
+	return nil
+}
+
+// quote makes a quoted identifier: only the quote itself and the backslash need escaping.
+func quote(s string) string {
+	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", " ").Replace(s) + `"`
+}
+
+func (e Edge) altered() bool {
+	for _, name := range alteringNames {
+		if e.Actions[name] > 0 {
+			return true
+		}
+	}
+	return false
+}

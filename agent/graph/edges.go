@@ -1,0 +1,284 @@
+package graph
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"github.com/spanwatch/spanwatch/protocols"
+)
+
+// sums is what adds up of a conversation whatever it says.
+type sums struct {
+	packets, bytes           uint64
+	opened, refused, answers uint64
+	coverage                 protocols.Coverage
+	first, last              time.Time
+}
+
+func (s *sums) addFlow(f *protocols.Flow) {
+	s.packets += f.Packets[0] + f.Packets[1]
+	s.bytes += f.Bytes[0] + f.Bytes[1]
+	s.opened += f.Opened
+	s.refused += f.Refused
+	s.answers += f.Answered
+	s.coverage.Add(f.Coverage)
+	s.widen(f.First, f.Last)
+}
+
+func (s *sums) add(o *sums) {
+	s.packets += o.packets
+	s.bytes += o.bytes
+	s.opened += o.opened
+	s.refused += o.refused
+	s.answers += o.answers
+	s.coverage.Add(o.coverage)
+	s.widen(o.first, o.last)
+}
+
+func (s *sums) widen(first, last time.Time) {
+	if first.Before(s.first) {
+		s.first = first
+	}
+	if last.After(s.last) {
+		s.last = last
+	}
+}
+
+const actionCount = int(protocols.ActionControl) + 1
+
+// edge is one edge by address.
+type edge struct {
+	sums
+	client, server protocols.Endpoint  // of the first conversation
+	asked, told    [actionCount]uint64 // requests and answers by action
+	alters         uint64
+	hop            *hop
+	objects        map[touched]uint64
+	beyond         uint64 // distinct objects that found no room, as far as they can be told apart
+}
+
+// touched is an object under an action.
+type touched struct {
+	action protocols.Action
+	object protocols.Object
+}
+
+func (e *edge) worth() int {
+	switch {
+	case e.alters > 0:
+		return 2
+	case e.objects != nil || e.coverage.Messages > 0:
+		return 1
+	default:
+		return 0
+	}
+}
+
+// deed counts an event. Requests count, and answers whose request went unseen: an exchange counts once. It tells how
+// many objects found no room.
+func (e *edge) deed(ev *protocols.Event, limit int) (dropped uint64) {
+	if int(ev.Action) >= actionCount || ev.Action == protocols.ActionNone {
+		return 0
+	}
+	if ev.From == protocols.Server {
+		if e.told[ev.Action]++; e.told[ev.Action] <= e.asked[ev.Action] {
+			return 0
+		}
+	} else {
+		e.asked[ev.Action]++
+	}
+	if ev.Action.Alters() {
+		e.alters++
+		e.hop.alters++
+	}
+	if ev.Object == (protocols.Object{}) {
+		return 0
+	}
+	t := touched{ev.Action, ev.Object}
+	if e.objects == nil {
+		e.objects = make(map[touched]uint64)
+	}
+	if _, known := e.objects[t]; known || len(e.objects) < limit {
+		e.objects[t]++
+		return 0
+	}
+	e.beyond++
+	if !ev.Action.Alters() {
+		return 1
+	}
+	// An altered object takes the place of one that was only looked at.
+	var victim *touched
+	for o := range e.objects {
+		if !o.action.Alters() && (victim == nil || o.compare(*victim) > 0) {
+			victim = &o
+		}
+	}
+	if victim != nil {
+		delete(e.objects, *victim)
+		e.objects[t]++
+	}
+	return 1
+}
+
+func (t touched) compare(o touched) int {
+	return cmp.Or(-cmp.Compare(t.action, o.action), compareObjects(t.object, o.object))
+}
+
+func compareObjects(a, b protocols.Object) int {
+	return cmp.Or(cmp.Compare(a.Area, b.Area), cmp.Compare(a.Unit, b.Unit), cmp.Compare(a.Name, b.Name),
+		cmp.Compare(a.First, b.First), cmp.Compare(a.Count, b.Count))
+}
+
+// merge adds another edge by address to this one.
+func (e *edge) merge(o *edge) {
+	e.sums.add(&o.sums)
+	for k := range o.asked {
+		e.asked[k] += o.asked[k]
+		e.told[k] += o.told[k]
+	}
+	e.alters += o.alters
+	e.beyond += o.beyond
+	if len(o.objects) == 0 {
+		return
+	}
+	if e.objects == nil {
+		e.objects = make(map[touched]uint64, len(o.objects))
+	}
+	for t, n := range o.objects {
+		e.objects[t] += n
+	}
+}
+
+// resolved is what makes edges by address one edge.
+type resolved struct {
+	client, server string // device id, or address where there is none
+	protocol       string
+	transport      protocols.Transport
+	port           uint16
+}
+
+// Edges gives all edges with the ids that devices have now, sorted.
+func (g *Graph) Edges() []Edge {
+	merged := make(map[resolved]*edge)
+	for _, k := range g.labelled() {
+		e := k.edge
+		r := resolved{
+			client: g.name(e.client), server: g.name(e.server),
+			protocol: k.label, transport: k.transport, port: k.port,
+		}
+		m := merged[r]
+		if m == nil {
+			m = &edge{client: e.client, server: e.server, sums: sums{first: e.first, last: e.last}}
+			merged[r] = m
+		}
+		m.merge(e)
+	}
+	all := make([]Edge, 0, len(merged))
+	for r, e := range merged {
+		all = append(all, g.record(r, e))
+	}
+	slices.SortFunc(all, compareEdges)
+	return all
+}
+
+func compareEdges(a, b Edge) int {
+	return cmp.Or(cmp.Compare(a.ClientIP, b.ClientIP), cmp.Compare(a.ServerIP, b.ServerIP), cmp.Compare(a.Port, b.Port),
+		cmp.Compare(a.Protocol, b.Protocol), cmp.Compare(a.Client, b.Client), cmp.Compare(a.Server, b.Server))
+}
+
+// name gives the device id of an endpoint, or its address when it is no device.
+func (g *Graph) name(e protocols.Endpoint) string {
+	if id := g.ids(e); id != "" {
+		return id
+	}
+	return addressOf(e).String()
+}
+
+type labelledEdge struct {
+	key
+	*edge
+}
+
+// labelled gives the edges by address in order, with conversations whose protocol never showed counted under the
+// label of their port where that pair of hosts has one: a first packet says nothing yet.
+func (g *Graph) labelled() []labelledEdge {
+	type place struct {
+		client, server address
+		transport      protocols.Transport
+		port           uint16
+	}
+	all := make([]labelledEdge, 0, len(g.edges)+len(g.guesses))
+	for k, e := range g.edges {
+		all = append(all, labelledEdge{k, e})
+	}
+	for _, held := range g.guesses {
+		c := held.conv
+		k := key{client: addressOf(c.Client), server: addressOf(c.Server), transport: c.Transport, port: c.Server.Port}
+		all = append(all, labelledEdge{k, &edge{client: c.Client, server: c.Server, sums: held.sums}})
+	}
+	slices.SortFunc(all, func(a, b labelledEdge) int { return a.key.compare(b.key) })
+	best := make(map[place]labelledEdge)
+	for _, l := range all {
+		p := place{l.key.client, l.key.server, l.transport, l.port}
+		if b, ok := best[p]; l.label != "" && (!ok || l.packets > b.packets) {
+			best[p] = l
+		}
+	}
+	for k := range all {
+		if l := &all[k]; l.label == "" {
+			if b, ok := best[place{l.key.client, l.key.server, l.transport, l.port}]; ok {
+				l.label = b.label
+			} else {
+				l.label = l.transport.String()
+			}
+		}
+	}
+	return all
+}
+
+func (g *Graph) record(r resolved, e *edge) Edge {
+	v := Edge{
+		Client: g.ids(e.client), Server: g.ids(e.server),
+		ClientIP: addressOf(e.client).String(), ServerIP: addressOf(e.server).String(),
+		Protocol: r.protocol, Port: r.port, Actions: make(map[string]uint64), Objects: []Object{},
+		Count: uint64(len(e.objects)) + e.beyond, Packets: e.packets, Bytes: e.bytes,
+		FirstSeen: e.first, LastSeen: e.last, Baseline: g.baseline(e),
+	}
+	for a := range e.asked {
+		if n := max(e.asked[a], e.told[a]); n > 0 {
+			v.Actions[protocols.Action(a).String()] = n
+		}
+	}
+	order := make([]touched, 0, len(e.objects))
+	for t := range e.objects {
+		order = append(order, t)
+	}
+	slices.SortFunc(order, touched.compare)
+	for _, t := range order[:min(len(order), g.config.MaxObjects)] {
+		v.Objects = append(v.Objects, Object{Action: t.action.String(), Object: t.object.String(), Count: e.objects[t]})
+	}
+	return v
+}
+
+func (g *Graph) baseline(e *edge) string {
+	end := g.learnUntil()
+	switch {
+	case e.first.After(end):
+		return BaselineNew
+	case g.last.After(end):
+		return BaselineKnown
+	default:
+		return BaselineLearning
+	}
+}
+
+// alteringNames are the names of the actions that alter.
+var alteringNames = func() (names []string) {
+	for a := range protocols.Action(actionCount) {
+		if a.Alters() {
+			names = append(names, a.String())
+		}
+	}
+	return names
+}()

@@ -1,0 +1,251 @@
+package graph
+
+import (
+	"cmp"
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/spanwatch/spanwatch/protocols"
+)
+
+// Config bounds a Graph and sets its learning time. Zero values take the defaults.
+type Config struct {
+	// LearnUntil ends the learning time; zero: LearnFor after the first packet.
+	LearnUntil time.Time
+	// LearnFor is the length of the learning time where LearnUntil is not set; default 14 days.
+	LearnFor time.Duration
+	// MaxEdges bounds the edges by address; default 50,000. The least recently seen go first, those over which
+	// nothing was altered before the others.
+	MaxEdges int
+	// MaxObjects bounds the objects kept of an edge; default 64. Altered objects are kept before others.
+	MaxObjects int
+	// MaxGuesses bounds the conversations held apart because their direction is a guess; default 8,192.
+	MaxGuesses int
+}
+
+// Stats counts what a Graph holds and what it had to forget.
+type Stats struct {
+	Edges, Guesses int
+	EvictedEdges   uint64
+	SettledGuesses uint64 // guesses that became edges for want of room
+	DroppedObjects uint64
+}
+
+const (
+	defaultLearnFor   = 14 * 24 * time.Hour
+	defaultMaxEdges   = 50_000
+	defaultMaxObjects = 64
+	defaultMaxGuesses = 8_192
+)
+
+// The states of an edge towards the baseline.
+const (
+	BaselineLearning = "learning"
+	BaselineKnown    = "known"
+	BaselineNew      = "new"
+)
+
+// address is one end of an edge as it was seen.
+type address struct {
+	ip  netip.Addr
+	mac protocols.MAC // only where there is no IP
+}
+
+func addressOf(e protocols.Endpoint) address {
+	if e.Addr.IsValid() {
+		return address{ip: e.Addr.Unmap()}
+	}
+	return address{mac: e.MAC}
+}
+
+func (a address) String() string {
+	if a.ip.IsValid() {
+		return a.ip.String()
+	}
+	return a.mac.String()
+}
+
+func (a address) compare(o address) int {
+	return cmp.Or(a.ip.Compare(o.ip), slices.Compare(a.mac[:], o.mac[:]))
+}
+
+// key tells edges by address apart. Label is empty while no protocol was recognised.
+type key struct {
+	client, server address
+	transport      protocols.Transport
+	port           uint16
+	label          string
+}
+
+func (k key) compare(o key) int {
+	return cmp.Or(k.client.compare(o.client), k.server.compare(o.server), cmp.Compare(k.transport, o.transport),
+		cmp.Compare(k.port, o.port), cmp.Compare(k.label, o.label))
+}
+
+// Graph is the edges of one site.
+type Graph struct {
+	config  Config
+	ids     func(protocols.Endpoint) string
+	edges   map[key]*edge
+	guesses map[uint64]*guess
+	order   []uint64 // ids of the guesses, oldest first
+	first   time.Time
+	last    time.Time
+	total   protocols.Coverage
+	packets uint64
+	bytes   uint64
+	stats   Stats
+	out     map[address]*outgoing // who talks to whom, kept with the edges
+}
+
+// New makes an empty Graph that names devices by ids.
+func New(c Config, ids func(protocols.Endpoint) string) *Graph {
+	if c.LearnFor <= 0 {
+		c.LearnFor = defaultLearnFor
+	}
+	if c.MaxEdges <= 0 {
+		c.MaxEdges = defaultMaxEdges
+	}
+	if c.MaxObjects <= 0 {
+		c.MaxObjects = defaultMaxObjects
+	}
+	if c.MaxGuesses <= 0 {
+		c.MaxGuesses = defaultMaxGuesses
+	}
+	return &Graph{
+		config: c, ids: ids, edges: make(map[key]*edge), guesses: make(map[uint64]*guess),
+		out: make(map[address]*outgoing),
+	}
+}
+
+// Stats gives the present counters.
+func (g *Graph) Stats() Stats {
+	s := g.stats
+	s.Edges, s.Guesses = len(g.edges), len(g.guesses)
+	return s
+}
+
+// Flow adds what passed in a conversation since it was last reported.
+func (g *Graph) Flow(f *protocols.Flow) {
+	if f.Conv == nil {
+		return
+	}
+	g.clock(f.First, f.Last)
+	g.total.Add(f.Coverage)
+	g.packets += f.Packets[0] + f.Packets[1]
+	g.bytes += f.Bytes[0] + f.Bytes[1]
+	if !f.Conv.Proven && f.Protocol == "" {
+		g.guess(f)
+		return
+	}
+	e := g.edge(f.Conv, f.Protocol, f.First)
+	e.addFlow(f)
+	if held := g.guesses[f.Conv.ID]; held != nil {
+		held.settled = true
+		delete(g.guesses, f.Conv.ID)
+		e.add(&held.sums)
+	}
+}
+
+// Event adds a deed.
+func (g *Graph) Event(ev *protocols.Event) {
+	if ev.Conv == nil {
+		return
+	}
+	g.clock(ev.Time, ev.Time)
+	e := g.edge(ev.Conv, ev.Protocol, ev.Time)
+	e.widen(ev.Time, ev.Time)
+	if held := g.guesses[ev.Conv.ID]; held != nil && ev.Conv.Proven {
+		held.settled = true
+		delete(g.guesses, ev.Conv.ID)
+		e.add(&held.sums)
+	}
+	g.stats.DroppedObjects += e.deed(ev, g.config.MaxObjects)
+}
+
+func (g *Graph) clock(first, last time.Time) {
+	if g.first.IsZero() || first.Before(g.first) {
+		g.first = first
+	}
+	if last.After(g.last) {
+		g.last = last
+	}
+}
+
+// learnUntil is the end of the learning time.
+func (g *Graph) learnUntil() time.Time {
+	if !g.config.LearnUntil.IsZero() {
+		return g.config.LearnUntil
+	}
+	return g.first.Add(g.config.LearnFor)
+}
+
+// edge gives the edge by address of a conversation and label, creating it.
+func (g *Graph) edge(c *protocols.Conversation, label string, at time.Time) *edge {
+	k := key{
+		client: addressOf(c.Client), server: addressOf(c.Server), transport: c.Transport, port: c.Server.Port, label: label,
+	}
+	if e := g.edges[k]; e != nil {
+		return e
+	}
+	if len(g.edges) >= g.config.MaxEdges {
+		g.evict()
+	}
+	e := &edge{client: c.Client, server: c.Server, sums: sums{first: at, last: at}}
+	e.hop = g.link(k, e)
+	g.edges[k] = e
+	return e
+}
+
+// evict forgets an eighth of the edges: those that altered nothing first, the least recent first.
+func (g *Graph) evict() {
+	keys := make([]key, 0, len(g.edges))
+	for k := range g.edges {
+		keys = append(keys, k)
+	}
+	slices.SortFunc(keys, func(a, b key) int {
+		x, y := g.edges[a], g.edges[b]
+		return cmp.Or(cmp.Compare(x.worth(), y.worth()), x.last.Compare(y.last), a.compare(b))
+	})
+	for _, k := range keys[:len(keys)/8+1] {
+		delete(g.edges, k)
+		g.stats.EvictedEdges++
+	}
+	g.relink()
+}
+
+// guess is a conversation whose direction and protocol are not known yet.
+type guess struct {
+	conv    *protocols.Conversation
+	sums    sums
+	settled bool
+}
+
+// guess holds a conversation apart until content tells who asks whom. Without room the oldest is taken at its word.
+func (g *Graph) guess(f *protocols.Flow) {
+	held := g.guesses[f.Conv.ID]
+	if held == nil {
+		if len(g.order) >= g.config.MaxGuesses {
+			g.settleOldest()
+		}
+		held = &guess{conv: f.Conv, sums: sums{first: f.First, last: f.Last}}
+		g.guesses[f.Conv.ID] = held
+		g.order = append(g.order, f.Conv.ID)
+	}
+	held.sums.addFlow(f)
+}
+
+func (g *Graph) settleOldest() {
+	half := len(g.order)/2 + 1
+	for _, id := range g.order[:half] {
+		held := g.guesses[id]
+		if held == nil {
+			continue
+		}
+		delete(g.guesses, id)
+		g.edge(held.conv, "", held.sums.first).add(&held.sums)
+		g.stats.SettledGuesses++
+	}
+	g.order = slices.Delete(g.order, 0, half)
+}

@@ -1,0 +1,18 @@
+// Package inventory turns what passes on the wire into devices: who is there, under which addresses, what it says of
+// itself and what it does.
+//
+// Inside, the package knows two kinds of thing only: hosts (one IP address, or one MAC without IP) and links (one MAC
+// with the hosts that it carries). Which hosts make one device is derived from these whenever somebody asks, so the
+// order in which packets arrive does not matter and nothing is ever merged that could not be taken apart again: a host
+// belongs to its MAC when ARP or neighbour discovery proved it, or when the MAC carries nothing that speaks against it;
+// behind a router's MAC every address stands for itself. A device's id follows from that: the hash of site, scope and
+// MAC, or of site, scope and address. Ids given out early stay valid as aliases.
+//
+// Multicast, broadcast and unspecified addresses are no devices, nor is what lies beyond a router outside the site's
+// networks and serves no OT. Addresses that never spoke (targets of a scan) are none either.
+//
+// The package does not name protocols: roles follow from actions, sides and the facts that dissectors disclose. It
+// leaves the vendor of a MAC prefix out: what it says of vendors, devices said themselves.
+//
+// An Inventory is owned by one goroutine. Its clock is the packet's. Its tables are bounded: see [Config] and [Stats].
+package inventory

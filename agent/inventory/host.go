@@ -1,0 +1,324 @@
+package inventory
+
+import (
+	"cmp"
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/spanwatch/spanwatch/protocols"
+)
+
+// host is one address: an IP, or a MAC that speaks without IP (then addr is invalid and own link is set).
+type host struct {
+	addr        netip.Addr
+	self        *link // of a host without IP
+	id          string
+	first, last time.Time
+	bindings    []binding
+	spoken      bool
+	inside      bool // counted among the hosts inside the site's networks
+	vlans       set[uint16]
+	protocols   set[string]
+	answered    set[uint16] // ports on which it answered conversations of no known protocol
+	facts       map[factKey]*fact
+	did         behaviour
+}
+
+// binding is a MAC under which an address was seen.
+type binding struct {
+	link   *link
+	first  time.Time
+	proven bool // ARP or neighbour discovery, or a link-local address
+}
+
+// link is one MAC and the addresses it carries.
+type link struct {
+	mac    protocols.MAC
+	id     string
+	own    *host // what it said without IP
+	hosts  []*host
+	routes bool // carries more addresses than a host would
+	shared bool // both ends of a conversation used it: it tells nothing
+	first  time.Time
+}
+
+const (
+	maxBindings = 4
+	maxCarried  = 64 // hosts remembered of one link: enough to know a router
+	routerAt    = 3  // a MAC that carries so many unproven networks or IPv4 addresses routes
+)
+
+func (h *host) seen(first, last time.Time) {
+	if h.first.IsZero() || first.Before(h.first) {
+		h.first = first
+	}
+	if last.After(h.last) {
+		h.last = last
+	}
+}
+
+// addressed reports whether being the given side of a recognised conversation says something about the host: any
+// datagram can claim a protocol towards an address where nobody listens.
+func (h *host) addressed(c *protocols.Conversation, side protocols.Side) bool {
+	return side == protocols.Client || c.Transport == protocols.TransportTCP || h.spoken
+}
+
+// host gives the host of an address, creating it.
+func (i *Inventory) host(a netip.Addr, at time.Time) *host {
+	if h := i.hosts[a]; h != nil {
+		return h
+	}
+	if len(i.hosts) >= i.config.MaxDevices {
+		i.evict()
+	}
+	h := &host{addr: a, first: at, last: at}
+	i.hosts[a] = h
+	return h
+}
+
+// evict forgets an eighth of the hosts: silent ones first, then those without a part in OT, the least recent first.
+func (i *Inventory) evict() {
+	all := make([]*host, 0, len(i.hosts))
+	for _, h := range i.hosts {
+		all = append(all, h)
+	}
+	worth := func(h *host) int {
+		switch {
+		case h.did.serves() || h.did.asked.total > 0:
+			return 2
+		case h.spoken:
+			return 1
+		default:
+			return 0
+		}
+	}
+	slices.SortFunc(all, func(a, b *host) int {
+		return cmp.Or(cmp.Compare(worth(a), worth(b)), a.last.Compare(b.last), a.addr.Compare(b.addr))
+	})
+	for _, h := range all[:len(all)/8+1] {
+		delete(i.hosts, h.addr)
+		delete(i.byID, h.id)
+		delete(i.compromise, h.id)
+		if h.inside {
+			i.private--
+		}
+		for _, b := range h.bindings {
+			b.link.hosts = slices.DeleteFunc(b.link.hosts, func(o *host) bool { return o == h })
+			b.link.judge()
+		}
+		i.stats.EvictedHosts++
+	}
+}
+
+func (i *Inventory) spoke(h *host) {
+	if !h.spoken {
+		h.spoken = true
+		if h.addr.IsValid() && i.siteNetwork(h.addr) {
+			h.inside = true
+			i.private++
+		}
+	}
+}
+
+// link gives the record of a MAC, creating it; nil when the table is full of MACs in use.
+func (i *Inventory) link(m protocols.MAC, at time.Time) *link {
+	if l := i.links[m]; l != nil {
+		return l
+	}
+	if len(i.links) >= i.config.MaxDevices {
+		i.evictLinks()
+		if len(i.links) >= i.config.MaxDevices {
+			i.stats.DroppedBindings++
+			return nil
+		}
+	}
+	l := &link{mac: m, first: at}
+	i.links[m] = l
+	return l
+}
+
+// evictLinks forgets MACs that carry no address, the least recent first.
+func (i *Inventory) evictLinks() {
+	var idle []*link
+	for _, l := range i.links {
+		if len(l.hosts) == 0 {
+			idle = append(idle, l)
+		}
+	}
+	slices.SortFunc(idle, func(a, b *link) int {
+		return cmp.Or(a.last().Compare(b.last()), slices.Compare(a.mac[:], b.mac[:]))
+	})
+	for _, l := range idle[:min(len(idle), len(i.links)/8+1)] {
+		delete(i.links, l.mac)
+		delete(i.byID, l.id)
+		delete(i.compromise, l.id)
+		i.stats.EvictedLinks++
+	}
+}
+
+func (l *link) last() time.Time {
+	if l.own != nil {
+		return l.own.last
+	}
+	return l.first
+}
+
+// bare gives the host that stands for what the MAC says without IP.
+func (l *link) bare() *host {
+	if l.own == nil {
+		l.own = &host{self: l, first: l.first, last: l.first}
+	}
+	return l.own
+}
+
+// bind notes that a MAC carried a host's address.
+func (i *Inventory) bind(h *host, m protocols.MAC, at time.Time, proven bool) {
+	if m.IsZero() || m.IsGroup() {
+		return
+	}
+	for k := range h.bindings {
+		b := &h.bindings[k]
+		if b.link.mac != m {
+			continue
+		}
+		if at.Before(b.first) {
+			b.first = at
+		}
+		if proven && !b.proven {
+			b.proven = true
+			b.link.judge()
+		}
+		return
+	}
+	if len(h.bindings) >= maxBindings {
+		i.stats.DroppedBindings++
+		return
+	}
+	l := i.link(m, at)
+	if l == nil {
+		return
+	}
+	if len(l.hosts) < maxCarried {
+		l.hosts = append(l.hosts, h)
+	} else {
+		i.stats.DroppedBindings++
+	}
+	h.bindings = append(h.bindings, binding{link: l, first: at, proven: proven})
+	l.judge()
+}
+
+// share marks a MAC that both ends of a conversation used with different addresses: a rewritten capture, or a mirror
+// behind a router. It can tell no hosts apart.
+func (i *Inventory) share(m protocols.MAC) {
+	if l := i.links[m]; l != nil {
+		l.shared = true
+	}
+}
+
+func (h *host) provenOn(l *link) bool {
+	for _, b := range h.bindings {
+		if b.link == l {
+			return b.proven
+		}
+	}
+	return false
+}
+
+// judge decides anew whether the MAC routes: IPv4 addresses count each, IPv6 addresses by network, because one host
+// has many of those.
+func (l *link) judge() {
+	foreign := make(map[netip.Prefix]bool, routerAt)
+	l.routes = false
+	for _, h := range l.hosts {
+		if h.provenOn(l) {
+			continue
+		}
+		p := netip.PrefixFrom(h.addr, 32)
+		if h.addr.Is6() {
+			p = neighbourhood(h.addr)
+		}
+		foreign[p] = true
+		if len(foreign) >= routerAt {
+			l.routes = true
+			return
+		}
+	}
+}
+
+// best gives the MAC that an address belongs to: proven before seen, a host's before a router's, the earliest before
+// later ones, so that a MAC that claims the address later takes nothing over.
+func (h *host) best() (binding, bool) {
+	if len(h.bindings) == 0 {
+		return binding{}, false
+	}
+	return slices.MinFunc(h.bindings, func(a, b binding) int {
+		return cmp.Or(
+			-compareBool(a.proven, b.proven),
+			compareBool(a.link.routes, b.link.routes),
+			a.first.Compare(b.first),
+			slices.Compare(a.link.mac[:], b.link.mac[:]))
+	}), true
+}
+
+func compareBool(a, b bool) int {
+	switch {
+	case a == b:
+		return 0
+	case a:
+		return 1
+	default:
+		return -1
+	}
+}
+
+// place gives the MAC whose device the host is part of; nil when its address stands for itself.
+func (i *Inventory) place(h *host) *link {
+	if h.self != nil {
+		return h.self
+	}
+	b, ok := h.best()
+	if !ok || b.link.shared {
+		return nil
+	}
+	if b.proven {
+		return b.link
+	}
+	if b.link.routes {
+		return nil
+	}
+	for _, o := range b.link.hosts {
+		if o == h || o.addr.Is4() != h.addr.Is4() {
+			continue
+		}
+		// Next to an address that the MAC proved, or for a public address next to any other, an address that was
+		// never proved is one that the MAC forwards for.
+		if o.provenOn(b.link) || !i.siteNetwork(h.addr) {
+			return nil
+		}
+	}
+	return b.link
+}
+
+// isDevice reports whether a host is a device of the site.
+func (i *Inventory) isDevice(h *host) bool {
+	if h.self != nil {
+		return h.spoken
+	}
+	if !h.spoken && !h.did.serves() {
+		return false
+	}
+	return !i.external(h)
+}
+
+// external reports whether a host lies outside the site: outside its networks, no server of OT, and either beyond a
+// router or, where the capture cannot tell, without a part in OT among hosts that are inside.
+func (i *Inventory) external(h *host) bool {
+	if h.did.serves() || i.siteNetwork(h.addr) {
+		return false
+	}
+	if i.place(h) == nil && len(h.bindings) > 0 && !h.bindings[0].link.shared {
+		return true
+	}
+	return h.did.asked.total == 0 && i.private > 0
+}

@@ -1,0 +1,364 @@
+package inventory
+
+import (
+	"cmp"
+	"net/netip"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/spanwatch/spanwatch/protocols"
+)
+
+// The device types.
+const (
+	TypePLC         = "plc"
+	TypeHMI         = "hmi"
+	TypeEngineering = "engineering-station"
+	TypeSCADAServer = "scada-server"
+	TypeHistorian   = "historian"
+	TypeGateway     = "gateway"
+	TypeDrive       = "drive"
+	TypeIO          = "io"
+	TypeSafety      = "safety"
+	TypeNetwork     = "network"
+	TypeWorkstation = "workstation"
+	TypeServer      = "server"
+	TypeCamera      = "camera"
+	TypeUnknown     = "unknown"
+)
+
+// The categories of devices.
+const (
+	CategoryOT       = "OT"
+	CategoryEndpoint = "Endpoint"
+	CategoryNetwork  = "Network device"
+	CategoryIoT      = "IoT"
+	CategoryUnknown  = "Unknown"
+)
+
+// kind is what follows from a device's type.
+type kind struct {
+	category, purdue, criticality string
+	asks                          bool // the role is played as a client: behaviour must confirm what one message says
+}
+
+var kinds = map[string]kind{
+	TypePLC:         {CategoryOT, "1", "high", false},
+	TypeSafety:      {CategoryOT, "1", "high", false},
+	TypeDrive:       {CategoryOT, "1", "high", false},
+	TypeIO:          {CategoryOT, "1", "medium", false},
+	TypeGateway:     {CategoryOT, "1", "high", false},
+	TypeHMI:         {CategoryOT, "2", "medium", true},
+	TypeSCADAServer: {CategoryOT, "2", "medium", true},
+	TypeEngineering: {CategoryOT, "2", "medium", true},
+	TypeHistorian:   {CategoryOT, "3", "medium", true},
+	TypeNetwork:     {CategoryNetwork, "", "medium", false},
+	TypeWorkstation: {CategoryEndpoint, "4", "low", false},
+	TypeServer:      {CategoryEndpoint, "4", "low", false},
+	TypeCamera:      {CategoryIoT, "", "low", false},
+	TypeUnknown:     {CategoryUnknown, "", "low", false},
+}
+
+// gathered is what the hosts of one device add up to.
+type gathered struct {
+	hosts       []*host
+	link        *link // nil: known by address
+	did         behaviour
+	units       []uint16
+	answered    set[uint16]
+	routes      bool
+	first, last time.Time
+	facts       collected
+}
+
+func (i *Inventory) gather(hosts []*host) *gathered {
+	d := &gathered{hosts: hosts, link: i.place(hosts[0])}
+	d.routes = d.link != nil && d.link.routes && !d.link.shared
+	for _, h := range hosts {
+		d.did.merge(h.did)
+		d.answered.union(h.answered)
+		if d.first.IsZero() || h.first.Before(d.first) {
+			d.first = h.first
+		}
+		if h.last.After(d.last) {
+			d.last = h.last
+		}
+		units := h.did.units.devices()
+		d.units = append(d.units, units...)
+		for k, f := range h.facts {
+			d.facts = append(d.facts, struct {
+				factKey
+				fact
+			}{k, *f})
+		}
+	}
+	d.facts.sort()
+	slices.Sort(d.units)
+	d.units = slices.Compact(d.units)
+	return d
+}
+
+// only reports whether every host of the device fits.
+func (d *gathered) only(fits func(*host) bool) bool {
+	return !slices.ContainsFunc(d.hosts, func(h *host) bool { return !fits(h) })
+}
+
+// devices groups the hosts that are devices now by id.
+func (i *Inventory) groups() map[string][]*host {
+	groups := make(map[string][]*host, len(i.hosts))
+	add := func(h *host) {
+		if i.isDevice(h) {
+			id := i.id(h)
+			groups[id] = append(groups[id], h)
+		}
+	}
+	for _, h := range i.hosts {
+		add(h)
+	}
+	for _, l := range i.links {
+		if l.own != nil {
+			add(l.own)
+		}
+	}
+	for _, g := range groups {
+		sortHosts(g)
+	}
+	return groups
+}
+
+func sortHosts(g []*host) {
+	slices.SortFunc(g, func(a, b *host) int {
+		return cmp.Or(compareBool(hasNoIP(a), hasNoIP(b)), a.addr.Compare(b.addr))
+	})
+}
+
+// Devices gives every device as it is known now, sorted by id.
+func (i *Inventory) Devices() []Device {
+	var all []Device
+	for id, hosts := range i.groups() {
+		all = append(all, i.records(id, hosts)...)
+	}
+	slices.SortFunc(all, func(a, b Device) int { return cmp.Compare(a.ID, b.ID) })
+	return all
+}
+
+// records gives the record of a device and those of the units behind it.
+func (i *Inventory) records(id string, hosts []*host) []Device {
+	d := i.gather(hosts)
+	parent, own := i.record(id, d)
+	all := []Device{parent}
+	for _, u := range d.units {
+		all = append(all, i.unit(parent, d, own, u))
+	}
+	return all
+}
+
+// record makes the record of a device itself, and tells which facts were left to its units.
+func (i *Inventory) record(id string, d *gathered) (Device, map[uint16]collected) {
+	v := Device{
+		ID: id, Site: i.config.Site, Names: []string{}, IPs: []string{}, MACs: []string{}, VLANs: []uint16{},
+		Modules: []Module{}, Protocols: []string{}, Facts: []Fact{}, FirstSeen: d.first, LastSeen: d.last,
+	}
+	byUnit := make(map[uint16]collected)
+	var own collected
+	for _, f := range d.facts {
+		if f.unit != 0 && slices.Contains(d.units, f.unit) {
+			byUnit[f.unit] = append(byUnit[f.unit], f)
+			continue
+		}
+		own = append(own, f)
+	}
+	var vlans set[uint16]
+	var labels set[string]
+	for _, h := range d.hosts {
+		if h.addr.IsValid() {
+			v.IPs = append(v.IPs, h.addr.String())
+		}
+		vlans.union(h.vlans)
+		labels.union(h.protocols)
+	}
+	v.VLANs = append(v.VLANs, vlans...)
+	v.Protocols = append(v.Protocols, labels...)
+	v.MACs = i.macs(d)
+	claims := d.claims()
+	describe(&v, own, claims, d.did.asked.stays())
+	v.PublicIP = publicIP(d.hosts)
+	v.Compromise = i.compromised(id, d)
+	return v, byUnit
+}
+
+// describe fills in what facts and behaviour say: names, identity, modules, type and what follows from it.
+func describe(v *Device, own collected, claims []claim, stays bool) {
+	v.Vendor = own.pick(protocols.FactVendor)
+	v.Model = own.pick(protocols.FactModel, protocols.FactOrderNumber)
+	v.Firmware = own.pick(protocols.FactFirmware)
+	v.Serial = own.pick(protocols.FactSerial)
+	v.Names = own.names()
+	v.Modules = own.modules()
+	for _, f := range own {
+		v.Facts = append(v.Facts, Fact{
+			Key: f.key, Value: f.value, Module: f.module, Source: f.source, Confidence: f.confidence,
+			FirstSeen: f.first, LastSeen: f.last,
+		})
+		if f.key != protocols.FactRole {
+			continue
+		}
+		c := claim{kind: f.value, confidence: f.confidence, reason: f.source, first: f.first, last: f.last}
+		if k, known := kinds[f.value]; !known {
+			continue
+		} else if k.asks && f.client && !stays {
+			c.confidence = min(c.confidence, 10)
+		}
+		claims = append(claims, c)
+	}
+	v.Type = TypeUnknown
+	var best claim
+	for _, c := range claims {
+		if cmp.Or(-cmp.Compare(c.confidence, best.confidence), cmp.Compare(c.kind, best.kind)) < 0 || best.kind == "" {
+			best, v.Type = c, c.kind
+		}
+	}
+	k := kinds[v.Type]
+	v.Category, v.Purdue, v.Criticality = k.category, k.purdue, k.criticality
+	for _, c := range claims {
+		if !slices.ContainsFunc(v.Facts, func(f Fact) bool {
+			return f.Key == protocols.FactRole && f.Value == c.kind && f.Source == c.reason
+		}) {
+			v.Facts = append(v.Facts, Fact{
+				Key: protocols.FactRole, Value: c.kind, Source: "behaviour: " + c.reason, Confidence: c.confidence,
+				FirstSeen: c.first, LastSeen: c.last,
+			})
+		}
+	}
+	slices.SortFunc(v.Facts, func(a, b Fact) int {
+		return cmp.Or(cmp.Compare(a.Key, b.Key), cmp.Compare(a.Module, b.Module), -cmp.Compare(a.Confidence, b.Confidence),
+			cmp.Compare(a.Value, b.Value), cmp.Compare(a.Source, b.Source), a.FirstSeen.Compare(b.FirstSeen))
+	})
+}
+
+// unit makes the record of a unit behind a gateway: a device without addresses.
+func (i *Inventory) unit(parent Device, d *gathered, byUnit map[uint16]collected, unit uint16) Device {
+	v := Device{
+		ID: i.unitID(parent.ID, unit), Site: parent.Site, Parent: parent.ID, IPs: []string{}, MACs: []string{},
+		VLANs: parent.VLANs, Protocols: parent.Protocols, Facts: []Fact{}, FirstSeen: d.did.first, LastSeen: d.did.last,
+		Zone: parent.Zone, Compromise: Compromise{State: "none"},
+	}
+	reason := "answers as unit " + strconv.Itoa(int(unit)) + " behind a gateway"
+	describe(&v, byUnit[unit], []claim{{TypeIO, 40, reason, d.did.first, d.did.last}}, true)
+	if len(v.Names) == 0 {
+		v.Names = []string{"unit " + strconv.Itoa(int(unit))}
+	}
+	return v
+}
+
+func (c collected) names() []string {
+	var named collected
+	for _, f := range c {
+		if f.key == protocols.FactName && f.module == "" {
+			named = append(named, f)
+		}
+	}
+	keys := []protocols.FactKey{protocols.FactName}
+	order := make([]int, len(named))
+	for k := range order {
+		order[k] = k
+	}
+	slices.SortFunc(order, func(a, b int) int { return compareBool(named.better(b, a, keys), named.better(a, b, keys)) })
+	names := []string{}
+	for _, k := range order {
+		if !slices.Contains(names, named[k].value) {
+			names = append(names, named[k].value)
+		}
+	}
+	return names
+}
+
+// modules gives the parts of a device that facts name by their place.
+func (c collected) modules() []Module {
+	byPlace := make(map[string]collected)
+	var places []string
+	for _, f := range c {
+		if f.module == "" {
+			continue
+		}
+		if byPlace[f.module] == nil {
+			places = append(places, f.module)
+		}
+		byPlace[f.module] = append(byPlace[f.module], f)
+	}
+	slices.Sort(places)
+	modules := []Module{}
+	for _, p := range places {
+		m := byPlace[p]
+		modules = append(modules, Module{
+			Place:    p,
+			Name:     m.pick(protocols.FactModule, protocols.FactModel, protocols.FactOrderNumber, protocols.FactName),
+			Firmware: m.pick(protocols.FactFirmware),
+			Serial:   m.pick(protocols.FactSerial),
+		})
+	}
+	return modules
+}
+
+// macs gives the MACs of a device: its own, and those under which its addresses were proved and that are nobody
+// else's (a replaced card).
+func (i *Inventory) macs(d *gathered) []string {
+	if d.link == nil {
+		return []string{}
+	}
+	all := set[string]{d.link.mac.String()}
+	for _, h := range d.hosts {
+		for _, b := range h.bindings {
+			if b.proven && b.link != d.link && !slices.ContainsFunc(b.link.hosts, func(o *host) bool { return i.place(o) == b.link }) {
+				all.add(b.link.mac.String())
+			}
+		}
+	}
+	return all
+}
+
+// publicIP gives the lowest IPv4 address, preferring one outside the private ranges: the address by which the world
+// outside knows the device when no translation hides it.
+func publicIP(hosts []*host) string {
+	var best netip.Addr
+	for _, h := range hosts {
+		if !h.addr.Is4() {
+			continue
+		}
+		if !best.IsValid() || isPublic(h.addr) && !isPublic(best) {
+			best = h.addr
+		}
+	}
+	if !best.IsValid() {
+		return ""
+	}
+	return best.String()
+}
+
+func isPublic(a netip.Addr) bool {
+	return !slices.ContainsFunc(privateNetworks, func(n netip.Prefix) bool { return n.Contains(a) })
+}
+
+// compromised gives the strongest statement made under any id that the device ever had.
+func (i *Inventory) compromised(id string, d *gathered) Compromise {
+	best := Compromise{State: "none"}
+	if len(i.compromise) == 0 {
+		return best
+	}
+	ids := []string{id}
+	for _, h := range d.hosts {
+		ids = append(ids, h.id)
+		for _, b := range h.bindings {
+			if b.link == d.link {
+				ids = append(ids, b.link.id)
+			}
+		}
+	}
+	for _, alias := range ids {
+		if c, ok := i.compromise[alias]; ok && (best.State == "none" || best.State == "suspected" && c.State == "confirmed") {
+			best = c
+		}
+	}
+	return best
+}
