@@ -478,7 +478,7 @@ func (x *Batch) GetRecords() []*Record {
 // Record is one thing the sensor has to tell.
 type Record struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Counts from 1 within epoch and lane, without holes.
+	// Counts from 1 within epoch and lane, without holes: a gap has the last of the sequence numbers it stands for.
 	Sequence uint64 `protobuf:"varint,1,opt,name=sequence,proto3" json:"sequence,omitempty"`
 	// When the sensor committed the record to its spool, on its own clock.
 	Time *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=time,proto3" json:"time,omitempty"`
@@ -624,7 +624,7 @@ func (*Record_Coverage) isRecord_Body() {}
 
 func (*Record_Gap) isRecord_Body() {}
 
-// Gap stands for records that the spool had to drop for want of room.
+// Gap stands for records that the spool had to drop for want of room, or that were refused.
 type Gap struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	FirstSequence uint64                 `protobuf:"varint,1,opt,name=first_sequence,json=firstSequence,proto3" json:"first_sequence,omitempty"`
@@ -685,6 +685,76 @@ func (x *Gap) GetDropped() uint64 {
 	return 0
 }
 
+// Refusal is a detail of the status INVALID_ARGUMENT that ends a stream: it names the one record that the collector will
+// never take. The sensor replaces it by a gap and goes on behind it.
+type Refusal struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Epoch         string                 `protobuf:"bytes,1,opt,name=epoch,proto3" json:"epoch,omitempty"`
+	Lane          Lane                   `protobuf:"varint,2,opt,name=lane,proto3,enum=spanwatch.v1.Lane" json:"lane,omitempty"`
+	Sequence      uint64                 `protobuf:"varint,3,opt,name=sequence,proto3" json:"sequence,omitempty"`
+	Reason        string                 `protobuf:"bytes,4,opt,name=reason,proto3" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Refusal) Reset() {
+	*x = Refusal{}
+	mi := &file_spanwatch_v1_uplink_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Refusal) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Refusal) ProtoMessage() {}
+
+func (x *Refusal) ProtoReflect() protoreflect.Message {
+	mi := &file_spanwatch_v1_uplink_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Refusal.ProtoReflect.Descriptor instead.
+func (*Refusal) Descriptor() ([]byte, []int) {
+	return file_spanwatch_v1_uplink_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *Refusal) GetEpoch() string {
+	if x != nil {
+		return x.Epoch
+	}
+	return ""
+}
+
+func (x *Refusal) GetLane() Lane {
+	if x != nil {
+		return x.Lane
+	}
+	return Lane_LANE_UNSPECIFIED
+}
+
+func (x *Refusal) GetSequence() uint64 {
+	if x != nil {
+		return x.Sequence
+	}
+	return 0
+}
+
+func (x *Refusal) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
 var File_spanwatch_v1_uplink_proto protoreflect.FileDescriptor
 
 const file_spanwatch_v1_uplink_proto_rawDesc = "" +
@@ -726,7 +796,12 @@ const file_spanwatch_v1_uplink_proto_rawDesc = "" +
 	"\x03Gap\x12%\n" +
 	"\x0efirst_sequence\x18\x01 \x01(\x04R\rfirstSequence\x12#\n" +
 	"\rlast_sequence\x18\x02 \x01(\x04R\flastSequence\x12\x18\n" +
-	"\adropped\x18\x03 \x01(\x04R\adropped*>\n" +
+	"\adropped\x18\x03 \x01(\x04R\adropped\"{\n" +
+	"\aRefusal\x12\x14\n" +
+	"\x05epoch\x18\x01 \x01(\tR\x05epoch\x12&\n" +
+	"\x04lane\x18\x02 \x01(\x0e2\x12.spanwatch.v1.LaneR\x04lane\x12\x1a\n" +
+	"\bsequence\x18\x03 \x01(\x04R\bsequence\x12\x16\n" +
+	"\x06reason\x18\x04 \x01(\tR\x06reason*>\n" +
 	"\x04Lane\x12\x14\n" +
 	"\x10LANE_UNSPECIFIED\x10\x00\x12\x0e\n" +
 	"\n" +
@@ -748,7 +823,7 @@ func file_spanwatch_v1_uplink_proto_rawDescGZIP() []byte {
 }
 
 var file_spanwatch_v1_uplink_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_spanwatch_v1_uplink_proto_msgTypes = make([]protoimpl.MessageInfo, 8)
+var file_spanwatch_v1_uplink_proto_msgTypes = make([]protoimpl.MessageInfo, 9)
 var file_spanwatch_v1_uplink_proto_goTypes = []any{
 	(Lane)(0),                     // 0: spanwatch.v1.Lane
 	(*StreamRequest)(nil),         // 1: spanwatch.v1.StreamRequest
@@ -759,36 +834,38 @@ var file_spanwatch_v1_uplink_proto_goTypes = []any{
 	(*Batch)(nil),                 // 6: spanwatch.v1.Batch
 	(*Record)(nil),                // 7: spanwatch.v1.Record
 	(*Gap)(nil),                   // 8: spanwatch.v1.Gap
-	(*timestamppb.Timestamp)(nil), // 9: google.protobuf.Timestamp
-	(*Device)(nil),                // 10: spanwatch.v1.Device
-	(*Edge)(nil),                  // 11: spanwatch.v1.Edge
-	(*Alert)(nil),                 // 12: spanwatch.v1.Alert
-	(*Coverage)(nil),              // 13: spanwatch.v1.Coverage
+	(*Refusal)(nil),               // 9: spanwatch.v1.Refusal
+	(*timestamppb.Timestamp)(nil), // 10: google.protobuf.Timestamp
+	(*Device)(nil),                // 11: spanwatch.v1.Device
+	(*Edge)(nil),                  // 12: spanwatch.v1.Edge
+	(*Alert)(nil),                 // 13: spanwatch.v1.Alert
+	(*Coverage)(nil),              // 14: spanwatch.v1.Coverage
 }
 var file_spanwatch_v1_uplink_proto_depIdxs = []int32{
 	3,  // 0: spanwatch.v1.StreamRequest.hello:type_name -> spanwatch.v1.Hello
 	6,  // 1: spanwatch.v1.StreamRequest.batch:type_name -> spanwatch.v1.Batch
 	4,  // 2: spanwatch.v1.StreamResponse.welcome:type_name -> spanwatch.v1.Welcome
 	5,  // 3: spanwatch.v1.StreamResponse.ack:type_name -> spanwatch.v1.Ack
-	9,  // 4: spanwatch.v1.Hello.sensor_time:type_name -> google.protobuf.Timestamp
+	10, // 4: spanwatch.v1.Hello.sensor_time:type_name -> google.protobuf.Timestamp
 	5,  // 5: spanwatch.v1.Welcome.acks:type_name -> spanwatch.v1.Ack
-	9,  // 6: spanwatch.v1.Welcome.collector_time:type_name -> google.protobuf.Timestamp
+	10, // 6: spanwatch.v1.Welcome.collector_time:type_name -> google.protobuf.Timestamp
 	0,  // 7: spanwatch.v1.Ack.lane:type_name -> spanwatch.v1.Lane
 	0,  // 8: spanwatch.v1.Batch.lane:type_name -> spanwatch.v1.Lane
 	7,  // 9: spanwatch.v1.Batch.records:type_name -> spanwatch.v1.Record
-	9,  // 10: spanwatch.v1.Record.time:type_name -> google.protobuf.Timestamp
-	10, // 11: spanwatch.v1.Record.device:type_name -> spanwatch.v1.Device
-	11, // 12: spanwatch.v1.Record.edge:type_name -> spanwatch.v1.Edge
-	12, // 13: spanwatch.v1.Record.alert:type_name -> spanwatch.v1.Alert
-	13, // 14: spanwatch.v1.Record.coverage:type_name -> spanwatch.v1.Coverage
+	10, // 10: spanwatch.v1.Record.time:type_name -> google.protobuf.Timestamp
+	11, // 11: spanwatch.v1.Record.device:type_name -> spanwatch.v1.Device
+	12, // 12: spanwatch.v1.Record.edge:type_name -> spanwatch.v1.Edge
+	13, // 13: spanwatch.v1.Record.alert:type_name -> spanwatch.v1.Alert
+	14, // 14: spanwatch.v1.Record.coverage:type_name -> spanwatch.v1.Coverage
 	8,  // 15: spanwatch.v1.Record.gap:type_name -> spanwatch.v1.Gap
-	1,  // 16: spanwatch.v1.UplinkService.Stream:input_type -> spanwatch.v1.StreamRequest
-	2,  // 17: spanwatch.v1.UplinkService.Stream:output_type -> spanwatch.v1.StreamResponse
-	17, // [17:18] is the sub-list for method output_type
-	16, // [16:17] is the sub-list for method input_type
-	16, // [16:16] is the sub-list for extension type_name
-	16, // [16:16] is the sub-list for extension extendee
-	0,  // [0:16] is the sub-list for field type_name
+	0,  // 16: spanwatch.v1.Refusal.lane:type_name -> spanwatch.v1.Lane
+	1,  // 17: spanwatch.v1.UplinkService.Stream:input_type -> spanwatch.v1.StreamRequest
+	2,  // 18: spanwatch.v1.UplinkService.Stream:output_type -> spanwatch.v1.StreamResponse
+	18, // [18:19] is the sub-list for method output_type
+	17, // [17:18] is the sub-list for method input_type
+	17, // [17:17] is the sub-list for extension type_name
+	17, // [17:17] is the sub-list for extension extendee
+	0,  // [0:17] is the sub-list for field type_name
 }
 
 func init() { file_spanwatch_v1_uplink_proto_init() }
@@ -818,7 +895,7 @@ func file_spanwatch_v1_uplink_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_spanwatch_v1_uplink_proto_rawDesc), len(file_spanwatch_v1_uplink_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   8,
+			NumMessages:   9,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
