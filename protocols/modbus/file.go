@@ -1,0 +1,144 @@
+package modbus
+
+import (
+	"encoding/binary"
+	"strconv"
+
+	"github.com/spanwatch/spanwatch/protocols"
+	"github.com/spanwatch/spanwatch/protocols/wire"
+)
+
+// referenceType is the only one that file records have (V1.1b3 §6.14).
+const referenceType = 6
+
+// record is one sub-request of functions 20 and 21. Its words borrow from the message.
+type record struct {
+	file, number, length uint16
+	words                []byte
+}
+
+// fileReadRequest: byte count, then per record reference type, file, record, length (§6.14).
+func fileReadRequest(c *wire.Cursor, m *message) {
+	m.data = m.takeCounted(c)
+	m.checkRecords(false)
+}
+
+// fileWrite: as the request to read, each record followed by its registers (§6.15). The answer is an echo.
+func fileWrite(c *wire.Cursor, m *message) {
+	m.data = m.takeCounted(c)
+	m.checkRecords(true)
+}
+
+// fileReadAnswer: byte count, then per record its length in bytes, reference type, registers (§6.14).
+func fileReadAnswer(c *wire.Cursor, m *message) {
+	m.data = m.takeCounted(c)
+	groups := wire.New(m.data)
+	for groups.Len() > 0 {
+		n := int(groups.U8())
+		group := groups.Bytes(n)
+		if n == 0 || groups.Failed() || group[0] != referenceType || n%2 == 0 {
+			m.fail("file record cannot be read", n)
+			return
+		}
+	}
+	m.checkByteCount()
+}
+
+func (m *message) checkByteCount() {
+	if m.has&hasByteCount != 0 && m.byteCount == 0 {
+		m.fail("byte count out of range", 0)
+	}
+}
+
+func (m *message) checkRecords(writing bool) {
+	list := wire.New(m.data)
+	for list.Len() > 0 {
+		if _, ok := nextRecord(&list, writing); !ok {
+			m.fail("file record cannot be read", list.Offset())
+			return
+		}
+	}
+	m.checkByteCount()
+}
+
+// nextRecord reads one sub-request; false at the end and where there is no whole one.
+func nextRecord(list *wire.Cursor, writing bool) (record, bool) {
+	kind := list.U8()
+	r := record{file: list.U16(), number: list.U16(), length: list.U16()}
+	if writing {
+		r.words = list.Bytes(2 * int(r.length))
+	}
+	return r, !list.Failed() && kind == referenceType
+}
+
+// hasRecords reports whether data is a list of records that name their file.
+func (m *message) hasRecords() bool {
+	return m.has&hasException == 0 && (m.code == 21 || m.code == 20 && m.from == protocols.Client)
+}
+
+// onlyRecord gives the record of a message that has exactly one.
+func (m *message) onlyRecord() (record, bool) {
+	list := wire.New(m.data)
+	r, ok := nextRecord(&list, m.code == 21)
+	return r, ok && list.Len() == 0
+}
+
+// recordValues gives the registers of an answer to a request for a single record.
+func (m *message) recordValues(asked *request) protocols.Values {
+	if !m.isAnswer() || asked == nil || asked.object.Count == 0 || m.has&hasException != 0 {
+		return protocols.Values{}
+	}
+	groups := wire.New(m.data)
+	group := groups.Bytes(int(groups.U8()))
+	if len(group) < 3 || groups.Len() > 0 {
+		return protocols.Values{}
+	}
+	return protocols.Values{Type: protocols.ValueWords, Raw: group[1:]}
+}
+
+// readRegisters gives the registers of all records of an answer to function 20.
+func (m *message) readRegisters() []uint16 {
+	var registers []uint16
+	groups := wire.New(m.data)
+	for groups.Len() > 0 {
+		if group := groups.Bytes(int(groups.U8())); len(group) > 0 {
+			registers = appendRegisters(registers, group[1:])
+		}
+	}
+	return registers
+}
+
+// object gives the record as what an event is about.
+func (r record) object(unit uint8) protocols.Object {
+	return protocols.Object{
+		Area: "file", Unit: uint16(unit), HasUnit: true, First: uint32(r.number), Count: uint32(r.length),
+		Name: "file " + strconv.Itoa(int(r.file)),
+	}
+}
+
+// fileEvents appends an event for each record of a message; e holds what they have in common.
+func (m *message) fileEvents(dst []protocols.Event, e protocols.Event) []protocols.Event {
+	list := wire.New(m.data)
+	for list.Len() > 0 {
+		r, ok := nextRecord(&list, m.code == 21)
+		if !ok {
+			break
+		}
+		e.Object = r.object(m.unit)
+		e.Values = protocols.Values{}
+		if r.words != nil {
+			e.Values = protocols.Values{Type: protocols.ValueWords, Raw: r.words}
+		}
+		dst = append(dst, e)
+		e.Detail = nil
+	}
+	return dst
+}
+
+// appendRegisters appends big-endian words as numbers.
+func appendRegisters(dst []uint16, words []byte) []uint16 {
+	for ; len(words) >= 2; words = words[2:] {
+		dst = append(dst, binary.BigEndian.Uint16(words))
+	}
+	return dst
+}

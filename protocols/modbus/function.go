@@ -1,0 +1,87 @@
+package modbus
+
+import (
+	"fmt"
+
+	"github.com/spanwatch/spanwatch/protocols"
+	"github.com/spanwatch/spanwatch/protocols/wire"
+)
+
+// function is a row of the function table.
+type function struct {
+	meaning
+	limit uint16 // the largest quantity the specification allows; 0: none told
+	// request and answer read what follows the function code; nil where the specification tells nothing.
+	request, answer func(*wire.Cursor, *message)
+}
+
+// functions is indexed by function code. Names are those of V1.1b3 §6; the rows without layouts are the codes that its
+// Annex A reserves and that Modicon's protocol reference PI-MBUS-300 names.
+var functions = complete([128]function{
+	1:  {meaning{"Read Coils", protocols.ActionRead, "coil"}, 2000, readRange, bitsAnswer},
+	2:  {meaning{"Read Discrete Inputs", protocols.ActionRead, "discrete-input"}, 2000, readRange, bitsAnswer},
+	3:  {meaning{"Read Holding Registers", protocols.ActionRead, "holding-register"}, 125, readRange, wordsAnswer},
+	4:  {meaning{"Read Input Registers", protocols.ActionRead, "input-register"}, 125, readRange, wordsAnswer},
+	5:  {meaning{"Write Single Coil", protocols.ActionWrite, "coil"}, 0, singleCoil, singleCoil},
+	6:  {meaning{"Write Single Register", protocols.ActionWrite, "holding-register"}, 0, singleRegister, singleRegister},
+	7:  {meaning{"Read Exception Status", protocols.ActionRead, "exception-status"}, 0, nothing, exceptionStatus},
+	8:  {meaning{"Diagnostics", protocols.ActionRead, "diagnostic"}, 0, diagnosticFields, diagnosticFields},
+	9:  {meaning: meaning{"Program 484", protocols.ActionDownload, "program"}},
+	10: {meaning: meaning{"Poll 484", protocols.ActionRead, "program"}},
+	11: {meaning{"Get Comm Event Counter", protocols.ActionRead, "diagnostic"}, 0, nothing, eventCounter},
+	12: {meaning{"Get Comm Event Log", protocols.ActionRead, "diagnostic"}, 0, nothing, countedAnswer},
+	13: {meaning: meaning{"Program Controller", protocols.ActionDownload, "program"}},
+	14: {meaning: meaning{"Poll Controller", protocols.ActionRead, "program"}},
+	15: {meaning{"Write Multiple Coils", protocols.ActionWrite, "coil"}, 1968, writeBits, rangeEcho},
+	16: {meaning{"Write Multiple Registers", protocols.ActionWrite, "holding-register"}, 123, writeWords, rangeEcho},
+	17: {meaning{"Report Server ID", protocols.ActionIdentify, "device-identification"}, 0, nothing, countedAnswer},
+	18: {meaning: meaning{"Program 884/M84", protocols.ActionDownload, "program"}},
+	19: {meaning: meaning{"Reset Comm Link 884/M84", protocols.ActionControl, "diagnostic"}},
+	20: {meaning{"Read File Record", protocols.ActionRead, "file"}, 0, fileReadRequest, fileReadAnswer},
+	21: {meaning{"Write File Record", protocols.ActionWrite, "file"}, 0, fileWrite, fileWrite},
+	22: {meaning{"Mask Write Register", protocols.ActionWrite, "holding-register"}, 0, maskWrite, maskWrite},
+	23: {meaning{"Read/Write Multiple Registers", protocols.ActionWrite, "holding-register"}, 125, readWriteRequest, wordsAnswer},
+	24: {meaning{"Read FIFO Queue", protocols.ActionRead, "fifo"}, 31, fifoRequest, fifoAnswer},
+	43: {meaning{"Encapsulated Interface Transport", protocols.ActionRead, ""}, 0, interfaceRequest, interfaceAnswer},
+	90: {meaning{"UMAS", protocols.ActionNone, ""}, 0, umasRequest, umasAnswer},
+})
+
+// complete names the codes that the table does not know, so that they are events like all others.
+func complete(table [128]function) [128]function {
+	for code := range table {
+		if f := &table[code]; f.name == "" {
+			f.name = fmt.Sprintf("Function %d", code)
+		}
+	}
+	return table
+}
+
+// readHalf is the reading half of function 23, whose row is about the writing one.
+var readHalf = meaning{"Read/Write Multiple Registers", protocols.ActionRead, "holding-register"}
+
+// headerless is what a message without a function code is called.
+var headerless = meaning{name: "Message without Function"}
+
+// diagnostics are the sub-functions of function 8 (V1.1b3 §6.8.1; 21 from PI-MBUS-300).
+var diagnostics = map[uint16]*meaning{
+	0:  diagnostic("Return Query Data", protocols.ActionRead),
+	1:  diagnostic("Restart Communications Option", protocols.ActionControl),
+	2:  diagnostic("Return Diagnostic Register", protocols.ActionRead),
+	3:  diagnostic("Change ASCII Input Delimiter", protocols.ActionConfigure),
+	4:  diagnostic("Force Listen Only Mode", protocols.ActionControl),
+	10: diagnostic("Clear Counters and Diagnostic Register", protocols.ActionConfigure),
+	11: diagnostic("Return Bus Message Count", protocols.ActionRead),
+	12: diagnostic("Return Bus Communication Error Count", protocols.ActionRead),
+	13: diagnostic("Return Bus Exception Error Count", protocols.ActionRead),
+	14: diagnostic("Return Server Message Count", protocols.ActionRead),
+	15: diagnostic("Return Server No Response Count", protocols.ActionRead),
+	16: diagnostic("Return Server NAK Count", protocols.ActionRead),
+	17: diagnostic("Return Server Busy Count", protocols.ActionRead),
+	18: diagnostic("Return Bus Character Overrun Count", protocols.ActionRead),
+	20: diagnostic("Clear Overrun Counter and Flag", protocols.ActionConfigure),
+	21: diagnostic("Get/Clear Modbus Plus Statistics", protocols.ActionConfigure),
+}
+
+func diagnostic(name string, action protocols.Action) *meaning {
+	return &meaning{"Diagnostics: " + name, action, "diagnostic"}
+}

@@ -1,0 +1,187 @@
+package modbus
+
+import (
+	"fmt"
+
+	"github.com/spanwatch/spanwatch/protocols"
+	"github.com/spanwatch/spanwatch/protocols/wire"
+)
+
+// headerSize is the MBAP header: transaction, protocol, length, unit identifier (Messaging V1.0b §3.1.3).
+const headerSize = 7
+
+// exceptionBit marks the function code of an exception (V1.1b3 §7).
+const exceptionBit = 0x80
+
+// field tells which fields a message has.
+type field uint32
+
+const (
+	hasUnit field = 1 << iota
+	hasCode
+	hasException
+	hasRef
+	hasQty
+	hasByteCount
+	hasWriteRef
+	hasWriteQty
+	hasAnd
+	hasOr
+	hasDiagnostic
+	hasMEI
+	hasReadDevice
+	hasUMAS // pairing key and function
+)
+
+// meaning is what a function, or a part of one, is called and does.
+type meaning struct {
+	name   string
+	action protocols.Action
+	area   string
+}
+
+// message is one decoded message. Its slices borrow from the wire.
+type message struct {
+	cursor      wire.Cursor
+	has         field
+	from        protocols.Side
+	transaction uint16
+	unit        uint8
+	code        uint8 // without the exception bit
+	exception   uint8
+	function    *function
+	meaning     *meaning // the function's, or that of its part
+
+	ref, qty           uint16 // of function 23: what is read
+	writeRef, writeQty uint16
+	byteCount          uint16
+	and, or            uint16
+	diagnostic         uint16
+	mei, readDevice    uint8
+	deviceObject       uint8
+	key, umas          uint8 // UMAS pairing key and function; in an answer its status
+
+	bits, words  []byte
+	data         []byte // what the function's own part reads: file records, device identification, UMAS
+	first, count uint32 // what canopen, device identification and UMAS address
+	umasBlock    uint16
+
+	fault      string // what breaks the specification first; empty when nothing does
+	faultValue int
+}
+
+// decode reads one message as sent by a side. It allocates nothing.
+func (m *message) decode(b []byte, from protocols.Side) {
+	m.from = from
+	m.cursor = wire.New(b)
+	c := &m.cursor
+	m.transaction = c.U16()
+	identifier := c.U16()
+	length := int(c.U16())
+	if c.Failed() {
+		m.fail("message ends within its header", len(b))
+		return
+	}
+	if identifier != 0 {
+		m.fail("protocol identifier is not 0", int(identifier))
+	}
+	if length != c.Len() {
+		m.fail("length field does not fit the message", length)
+	}
+	m.take8(c, hasUnit, &m.unit)
+	code := c.U8()
+	if c.Failed() {
+		m.fail("no function code", length)
+		return
+	}
+	m.has |= hasCode
+	m.code = code &^ exceptionBit
+	m.function = &functions[m.code]
+	m.meaning = &m.function.meaning
+	if code == 0 {
+		m.fail("function code 0", 0) // §4.1: not valid
+	}
+	m.layout(code)(c, m)
+	if c.Failed() {
+		m.fail("message ends within its fields", len(b))
+	}
+	if c.Len() > 0 {
+		m.fail("bytes after the end of the message", c.Len())
+	}
+}
+
+// layout gives what reads the fields that follow the function code.
+func (m *message) layout(code uint8) func(*wire.Cursor, *message) {
+	switch {
+	case code&exceptionBit != 0:
+		return exceptionFields
+	case m.from == protocols.Client && m.function.request != nil:
+		return m.function.request
+	case m.from == protocols.Server && m.function.answer != nil:
+		return m.function.answer
+	default:
+		return unknownFields
+	}
+}
+
+// exceptionFields reads V1.1b3 §7. Only a server may send it.
+func exceptionFields(c *wire.Cursor, m *message) {
+	if m.from == protocols.Client {
+		m.fail("exception sent by the client", int(m.code))
+	}
+	m.take8(c, hasException, &m.exception)
+}
+
+func unknownFields(c *wire.Cursor, m *message) { m.data = c.Rest() }
+
+// fail notes the first thing that breaks the specification.
+func (m *message) fail(what string, value int) {
+	if m.fault == "" {
+		m.fault, m.faultValue = what, value
+	}
+}
+
+// reason says what is malformed with the value seen; empty when nothing is.
+func (m *message) reason() string {
+	if m.fault == "" {
+		return ""
+	}
+	return fmt.Sprintf("%s: %d", m.fault, m.faultValue)
+}
+
+// take8 reads a byte into dst and notes that the field is there.
+func (m *message) take8(c *wire.Cursor, f field, dst *uint8) {
+	if v := c.U8(); !c.Failed() {
+		*dst = v
+		m.has |= f
+	}
+}
+
+// take16 reads a word into dst and notes that the field is there.
+func (m *message) take16(c *wire.Cursor, f field, dst *uint16) {
+	if v := c.U16(); !c.Failed() {
+		*dst = v
+		m.has |= f
+	}
+}
+
+// takeCounted reads a byte count and as many of the bytes it promises as are there.
+func (m *message) takeCounted(c *wire.Cursor) []byte {
+	var count uint8
+	m.take8(c, hasByteCount, &count)
+	m.byteCount = uint16(count)
+	return m.takeBytes(c)
+}
+
+// takeBytes reads as many of the bytes that the byte count promises as are there.
+func (m *message) takeBytes(c *wire.Cursor) []byte {
+	n := int(m.byteCount)
+	if n > c.Len() {
+		m.fail("byte count exceeds the message", n)
+		n = c.Len()
+	}
+	return c.Bytes(n)
+}
+
+// isAnswer reports whether the message answers a request, be it with an exception.
+func (m *message) isAnswer() bool { return m.from == protocols.Server }
