@@ -1,0 +1,181 @@
+package opcua
+
+import (
+	"fmt"
+
+	"github.com/spanwatch/spanwatch/protocols"
+	"github.com/spanwatch/spanwatch/protocols/wire"
+)
+
+const (
+	maxPartials  = 16        // messages of which chunks are in progress in a conversation
+	maxAssembled = 256 << 10 // bytes that all of them together keep
+)
+
+// partial is a message of which the last chunk has not come.
+type partial struct {
+	from      protocols.Side
+	id        uint32
+	bytes     []byte
+	truncated bool // chunks came for which there was no room
+}
+
+// partials are the messages in progress, oldest first. When there are too many the oldest is forgotten; when they are
+// too long the rest of them is.
+type partials struct {
+	open  []partial
+	bytes int
+}
+
+func (p *partials) find(from protocols.Side, id uint32) *partial {
+	for i := range p.open {
+		if p.open[i].from == from && p.open[i].id == id {
+			return &p.open[i]
+		}
+	}
+	return nil
+}
+
+// add appends the body of a chunk to its message.
+func (p *partials) add(from protocols.Side, id uint32, b []byte) {
+	x := p.find(from, id)
+	if x == nil {
+		if len(p.open) == maxPartials {
+			p.take(p.open[0].from, p.open[0].id)
+		}
+		p.open = append(p.open, partial{from: from, id: id})
+		x = &p.open[len(p.open)-1]
+	}
+	if room := maxAssembled - p.bytes; len(b) > room {
+		b, x.truncated = b[:room], true
+	}
+	x.bytes = append(x.bytes, b...)
+	p.bytes += len(b)
+}
+
+// take removes a message in progress.
+func (p *partials) take(from protocols.Side, id uint32) (partial, bool) {
+	for i := range p.open {
+		if x := p.open[i]; x.from == from && x.id == id {
+			p.open = append(p.open[:i], p.open[i+1:]...)
+			p.bytes -= len(x.bytes)
+			return x, true
+		}
+	}
+	return partial{}, false
+}
+
+// forget removes what a side has in progress.
+func (p *partials) forget(from protocols.Side) {
+	kept := p.open[:0]
+	for _, x := range p.open {
+		if x.from == from {
+			p.bytes -= len(x.bytes)
+		} else {
+			kept = append(kept, x)
+		}
+	}
+	clear(p.open[len(kept):])
+	p.open = kept
+}
+
+// secure reads a chunk of the secure conversation (Part 6, 6.7.2): OPN with the asymmetric security header, MSG and
+// CLO with the symmetric one.
+func (d *conversation) secure() error {
+	channel := d.body.LE32()
+	if d.detail != nil {
+		d.detail.Channel = &channel
+	}
+	if d.kind.tag == "OPN" {
+		uri, certificate := octets(&d.body), octets(&d.body)
+		octets(&d.body) // thumbprint of the receiver's certificate
+		if !d.body.Failed() {
+			d.security.open(uri, &d.names)
+			d.certificate(d.From, certificate)
+		}
+	} else if token := d.body.LE32(); d.detail != nil {
+		d.detail.Token = &token
+	}
+	if d.body.Failed() {
+		return d.fault(d.kind.name)
+	}
+	rest := d.body
+	seq, id := d.body.LE32(), d.body.LE32()
+	inProgress := d.partials.find(d.From, id) != nil
+	switch {
+	case inProgress, knownService(d.body) != nil:
+		d.security.readable(d.kind)
+	case d.security.policy == policyNone || d.security.mode == modeNone || d.security.mode == modeSign:
+		// No known service, but not encrypted either: an unknown one, or the end of a message whose start was lost.
+	default:
+		d.body = rest
+		return d.encrypted()
+	}
+	if d.detail != nil {
+		d.detail.Seq, d.detail.RequestID = &seq, &id
+	}
+	if d.security.mode == modeSign && d.body.Len() > d.security.signature {
+		d.body = wire.New(d.body.Bytes(d.body.Len() - d.security.signature))
+	}
+	return d.assemble(id, inProgress)
+}
+
+// encrypted reports a chunk whose content cannot be read.
+func (d *conversation) encrypted() error {
+	if d.chunk == 'C' {
+		d.out = append(d.out, protocols.Event{From: d.From, Continued: true})
+		return nil
+	}
+	name, action, outcome := d.kind.name, protocols.ActionNone, protocols.OutcomeUnknown
+	switch {
+	case d.kind.tag != "OPN":
+		d.security.mode = modeEncrypt
+	case d.From == protocols.Client:
+		name, outcome = name+"Request", protocols.OutcomeAsked
+	default:
+		name, outcome = name+"Response", protocols.OutcomeDone // a refusal would be an Error
+	}
+	if d.kind.tag != "MSG" {
+		action = protocols.ActionConnect
+	}
+	d.emit(name, action, outcome, protocols.Object{}, protocols.Values{})
+	if d.detail != nil {
+		d.detail.Encrypted = true
+	}
+	d.attach(true)
+	return nil
+}
+
+// assemble waits for the last chunk of a message and then reads it.
+func (d *conversation) assemble(id uint32, inProgress bool) error {
+	d.id = id
+	switch {
+	case d.chunk == 'C':
+		d.partials.add(d.From, id, d.body.Rest())
+		d.out = append(d.out, protocols.Event{From: d.From, Continued: true})
+		return nil
+	case d.chunk == 'A':
+		return d.aborted(id)
+	case d.chunk != 'F':
+		return fmt.Errorf("opcua: %w: %s with chunk type %#02x", protocols.ErrMalformed, d.kind.name, d.chunk)
+	case inProgress:
+		d.partials.add(d.From, id, d.body.Rest())
+		whole, _ := d.partials.take(d.From, id)
+		d.body, d.truncated, d.joined = wire.New(whole.bytes), whole.truncated, true
+	}
+	return d.serve()
+}
+
+// aborted reports a message that its sender gave up (Part 6, 6.7.3).
+func (d *conversation) aborted(id uint32) error {
+	name, action := d.kind.name, protocols.ActionNone
+	if begun, ok := d.partials.take(d.From, id); ok {
+		if s := knownService(wire.New(begun.bytes)); s != nil {
+			name, action = s.name, s.action
+		}
+	}
+	d.reason()
+	d.emit(name, action, protocols.OutcomeRefused, protocols.Object{}, protocols.Values{})
+	d.attach(false)
+	return d.fault(name)
+}

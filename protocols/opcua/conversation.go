@@ -1,0 +1,163 @@
+package opcua
+
+import (
+	"fmt"
+
+	"github.com/spanwatch/spanwatch/protocols"
+	"github.com/spanwatch/spanwatch/protocols/wire"
+)
+
+// conversation is the state of one TCP connection. It implements [protocols.Dissector].
+type conversation struct {
+	security  security
+	user      string // how the session's user identified, once accepted
+	opening   opening
+	lost      [2]bool // bytes of a side were lost: a chunk of it may belong to a message whose start is missing
+	partials  partials
+	pending   pending
+	names     names
+	items     items
+	disclosed disclosed
+
+	current
+}
+
+// opening is the Hello that an Acknowledge or an Error answers.
+type opening struct {
+	frame  uint64 // 0: none is open
+	object protocols.Object
+}
+
+// current is the message being read; nothing of it outlives the call, because it borrows the message.
+type current struct {
+	protocols.Message
+	kind      *kind
+	chunk     byte
+	body      wire.Cursor // what is left of the message's body
+	joined    bool        // the body was put together from several chunks
+	truncated bool        // and it is the beginning of a message too long to keep
+	out       []protocols.Event
+	first     int // index in out of the message's first event
+	facts     []protocols.Fact
+	detail    *Detail
+
+	id       uint32 // request id
+	service  *service
+	request  exchange // a request: what its answer will need; an answer: what its request left
+	answered bool     // an answer: its request was seen
+	result   status   // an answer: the service result
+	results  int      // an answer: results read so far
+	refused  int      // and how many of them were bad
+	msgUser  string   // how a login identifies in this message
+}
+
+// Dissect reads one chunk.
+func (d *conversation) Dissect(dst []protocols.Event, m protocols.Message) ([]protocols.Event, error) {
+	d.current = current{Message: m, out: dst, first: len(dst)}
+	err := d.message()
+	out := d.out
+	d.pending.recycle(d.request.targets)
+	d.current = current{}
+	return out, err
+}
+
+// Gap forgets the chunks in progress of one side.
+func (d *conversation) Gap(from protocols.Side) {
+	d.partials.forget(from)
+	d.lost[from] = true
+}
+
+// message reads the head that all messages share (Part 6, 7.1.2.2 and 6.7.2.2).
+func (d *conversation) message() error {
+	d.kind = kindOf(d.Bytes)
+	if d.kind == nil || len(d.Bytes) < headerSize {
+		return fmt.Errorf("opcua: %w: unknown message type % x", protocols.ErrMalformed, d.Bytes[:min(len(d.Bytes), 4)])
+	}
+	c := wire.New(d.Bytes)
+	c.Skip(3)
+	d.chunk = c.U8()
+	size := c.LE32()
+	if d.Detail {
+		d.detail = &Detail{Msg: d.kind.tag, Chunk: text([]byte{d.chunk}), Size: size}
+	}
+	d.body = c
+	if d.kind.secure {
+		return d.secure()
+	}
+	d.kind.read(d)
+	d.attach(false)
+	return d.fault(d.kind.name)
+}
+
+// fault gives the error of a body that ended early.
+func (d *conversation) fault(name string) error {
+	if !d.body.Failed() || d.truncated {
+		return nil
+	}
+	return fmt.Errorf("opcua: %w: %s: impossible length, or the end, after %d bytes", protocols.ErrMalformed, name, d.body.Offset())
+}
+
+// emit appends an event about one object.
+func (d *conversation) emit(name string, action protocols.Action, outcome protocols.Outcome, object protocols.Object, v protocols.Values) {
+	d.out = append(d.out, protocols.Event{
+		From: d.From, Action: action, Outcome: outcome, Object: object, Message: name, Values: v,
+	})
+}
+
+// hello reads a Hello (Part 6, 7.1.2.3).
+func (d *conversation) hello() {
+	d.body.Skip(20) // version and limits
+	url := octets(&d.body)
+	d.opening = opening{frame: d.Frame, object: d.endpoint(url)}
+	d.emit(d.kind.name, protocols.ActionConnect, protocols.OutcomeAsked, d.opening.object, protocols.Values{})
+}
+
+// endpoint names the endpoint that a URL asks for.
+func (d *conversation) endpoint(url []byte) protocols.Object {
+	if len(url) == 0 {
+		return protocols.Object{}
+	}
+	d.show(func(x *Detail) *string { return &x.EndpointURL }, url)
+	d.tell(subject{side: protocols.Server}, protocols.FactURL, url, 80)
+	return protocols.Object{Area: areaEndpoint, Name: d.names.text(url)}
+}
+
+// acknowledge reads an Acknowledge (Part 6, 7.1.2.4).
+func (d *conversation) acknowledge() {
+	d.body.Skip(20)
+	d.emit(d.kind.name, protocols.ActionConnect, protocols.OutcomeDone, d.opened(), protocols.Values{})
+}
+
+// opened takes the Hello that this message answers and gives what it was about.
+func (d *conversation) opened() protocols.Object {
+	o := d.opening
+	d.opening = opening{}
+	if d.detail != nil {
+		d.detail.RequestFrame = o.frame
+	}
+	return o.object
+}
+
+// refusal reads an Error (Part 6, 7.1.2.5): the sender closes the connection after it.
+func (d *conversation) refusal() {
+	d.reason()
+	d.emit(d.kind.name, protocols.ActionConnect, protocols.OutcomeRefused, d.opened(), protocols.Values{})
+}
+
+// reason reads the status and the text of an Error or of an aborted message.
+func (d *conversation) reason() {
+	code := status(d.body.LE32())
+	why := octets(&d.body)
+	if d.detail != nil && !d.body.Failed() {
+		d.detail.Error = code.String()
+	}
+	d.show(func(x *Detail) *string { return &x.Reason }, why)
+}
+
+// reverseHello reads a ReverseHello (Part 6, 7.1.2.6): a server asks a client, to which it connected, for a Hello.
+func (d *conversation) reverseHello() {
+	server := octets(&d.body)
+	d.show(func(x *Detail) *string { return &x.ApplicationURI }, server)
+	d.tell(subject{side: protocols.Server}, protocols.FactApplication, server, 60)
+	d.emit(d.kind.name, protocols.ActionConnect, protocols.OutcomeAsked, d.endpoint(octets(&d.body)), protocols.Values{})
+}

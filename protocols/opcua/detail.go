@@ -1,0 +1,89 @@
+package opcua
+
+import (
+	"github.com/spanwatch/spanwatch/protocols"
+)
+
+// maxListed bounds the lists of a detail.
+const maxListed = 1000
+
+// Detail is what a dissect record shows of one message. Fields that the message does not have are absent. Of a message
+// of several chunks, chunk, size and seq are the last one's.
+type Detail struct {
+	Msg             string   `json:"msg"`
+	Chunk           string   `json:"chunk"`
+	Size            uint32   `json:"size"`
+	Channel         *uint32  `json:"channel,omitempty"`
+	Token           *uint32  `json:"token,omitempty"`
+	Seq             *uint32  `json:"seq,omitempty"`
+	RequestID       *uint32  `json:"request_id,omitempty"`
+	SecurityPolicy  string   `json:"security_policy,omitempty"`
+	SecurityMode    string   `json:"security_mode,omitempty"`
+	Encrypted       bool     `json:"encrypted,omitempty"`
+	Service         string   `json:"service,omitempty"`
+	ServiceID       uint32   `json:"service_id,omitempty"`
+	ServiceResult   string   `json:"service_result,omitempty"`
+	EndpointURL     string   `json:"endpoint_url,omitempty"`
+	ApplicationURI  string   `json:"application_uri,omitempty"`
+	ApplicationName string   `json:"application_name,omitempty"`
+	ProductURI      string   `json:"product_uri,omitempty"`
+	SessionName     string   `json:"session_name,omitempty"`
+	UserToken       string   `json:"user_token,omitempty"`
+	Nodes           []string `json:"nodes,omitempty"`
+	Values          []any    `json:"values,omitempty"`
+	Methods         []string `json:"methods,omitempty"`
+	Error           string   `json:"error,omitempty"`
+	Reason          string   `json:"reason,omitempty"`
+	RequestFrame    uint64   `json:"request_frame,omitempty"`
+}
+
+// value lists one value, or the status that stands in its place, if somebody asked for details.
+func (d *conversation) value(v value, s status) {
+	if d.detail != nil && len(d.detail.Values) < maxListed {
+		d.detail.Values = append(d.detail.Values, renderResult(v, s))
+	}
+}
+
+// listNode lists the name of a node that the message is about.
+func (d *conversation) listNode(name string) {
+	if d.detail != nil && len(d.detail.Nodes) < maxListed {
+		d.detail.Nodes = append(d.detail.Nodes, name)
+	}
+}
+
+// listMethod lists the name of a method that the message calls.
+func (d *conversation) listMethod(name string) {
+	if d.detail != nil && len(d.detail.Methods) < maxListed {
+		d.detail.Methods = append(d.detail.Methods, name)
+	}
+}
+
+// show sets a text of the detail that is still empty. The text is made only for a detail.
+func (d *conversation) show(field func(*Detail) *string, b []byte) {
+	if d.detail == nil || len(b) == 0 {
+		return
+	}
+	if s := field(d.detail); *s == "" {
+		*s = text(b)
+	}
+}
+
+// attach puts what was collected beside the events where it belongs: detail and facts on the first of them, the
+// conversation's protection on all.
+func (d *conversation) attach(encrypted bool) {
+	events := d.out[d.first:]
+	events[0].Facts = d.facts
+	if d.detail != nil {
+		events[0].Detail = d.detail
+		if d.kind.secure {
+			d.detail.SecurityPolicy, d.detail.SecurityMode = d.security.policy, d.security.mode
+		}
+	}
+	s := protocols.Security{Mode: d.security.mode, Policy: d.security.policy, User: d.user, Encrypted: encrypted}
+	if d.msgUser != "" {
+		s.User = d.msgUser
+	}
+	for i := range events {
+		events[i].Security = s
+	}
+}

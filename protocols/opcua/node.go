@@ -1,0 +1,188 @@
+package opcua
+
+import (
+	"github.com/spanwatch/spanwatch/protocols"
+	"github.com/spanwatch/spanwatch/protocols/wire"
+)
+
+// The areas of objects.
+const (
+	areaNode     = "node"
+	areaMethod   = "method" // its name is OBJECT METHOD
+	areaSession  = "session"
+	areaUser     = "user"
+	areaEndpoint = "endpoint"
+	areaItem     = "monitored-item"
+	areaEvent    = "event"
+)
+
+// attributeValue is the attribute that holds a variable's value (Part 6, annex A, AttributeIds.csv).
+const attributeValue = 13
+
+// node names a node and lists it in the detail.
+func (d *conversation) node(raw []byte) protocols.Object {
+	name := d.names.node(raw)
+	d.listNode(name)
+	return protocols.Object{Area: areaNode, Name: name}
+}
+
+// attribute names an attribute of a node. The value is what a node is about and has no number of its own; any other
+// attribute shows as the object's first element.
+func (d *conversation) attribute(raw []byte, id uint32) protocols.Object {
+	o := d.node(raw)
+	if id != attributeValue {
+		o.First = id
+	}
+	return o
+}
+
+// readValueID takes a ReadValueId (Part 4, 7.29).
+func readValueID(c *wire.Cursor) (raw []byte, attribute uint32) {
+	raw, attribute = rawNodeID(c), c.LE32()
+	octets(c) // index range
+	skipQualifiedName(c)
+	return raw, attribute
+}
+
+// Fewest bytes of the elements of a request's array.
+const (
+	leastNodeID      = 2
+	leastReadValue   = leastNodeID + 4 + 4 + 6
+	leastWriteValue  = leastNodeID + 4 + 4 + 1
+	leastHistory     = leastNodeID + 4 + 6 + 4
+	leastBrowse      = leastNodeID + 4 + leastNodeID + 1 + 4 + 4
+	leastPath        = leastNodeID + 4
+	leastPathElement = leastNodeID + 1 + 1 + 6
+	leastExtension   = leastNodeID + 1
+	leastCall        = leastNodeID + leastNodeID + 4
+	leastStatus      = 4
+	leastReference   = leastNodeID + 1 + leastNodeID + 6 + 1 + 4 + leastNodeID
+)
+
+// readNodes reads the parameters of a ReadRequest (Part 4, 5.11.2).
+func (d *conversation) readNodes() {
+	c := &d.body
+	c.Skip(12) // maximum age, wanted timestamps
+	for range d.count(leastReadValue) {
+		raw, attribute := readValueID(c)
+		if c.Failed() {
+			return
+		}
+		d.target(d.attribute(raw, attribute), protocols.ActionRead, protocols.Values{})
+	}
+}
+
+// readValues reads the parameters of a ReadResponse. Only the values of variables are values of the process.
+func (d *conversation) readValues() {
+	c := &d.body
+	for range d.count(1) {
+		v, s := dataValue(c, 0)
+		if c.Failed() {
+			return
+		}
+		d.value(v, s)
+		values := protocols.Values{}
+		if i := d.results; i < len(d.request.targets) && !s.bad() {
+			if o := d.request.targets[i].object; o.First == 0 {
+				values = v.values()
+				d.identity(o.Name, v)
+			}
+		}
+		d.concluded(s, values)
+	}
+	skipDiagnostics(c)
+}
+
+// writeNodes reads the parameters of a WriteRequest (Part 4, 5.11.4).
+func (d *conversation) writeNodes() {
+	c := &d.body
+	for range d.count(leastWriteValue) {
+		raw, attribute := rawNodeID(c), c.LE32()
+		octets(c) // index range
+		v, s := dataValue(c, 0)
+		if c.Failed() {
+			return
+		}
+		o := d.attribute(raw, attribute)
+		d.value(v, s)
+		values := protocols.Values{}
+		if o.First == 0 {
+			values = v.values()
+		}
+		d.target(o, protocols.ActionWrite, values)
+	}
+}
+
+// statuses reads the parameters of a response that has a status for each thing, and no more.
+func (d *conversation) statuses() {
+	for range d.count(leastStatus) {
+		s := status(d.body.LE32())
+		if d.body.Failed() {
+			return
+		}
+		d.concluded(s, protocols.Values{})
+	}
+	skipDiagnostics(&d.body)
+}
+
+// readHistory reads the parameters of a HistoryReadRequest (Part 4, 5.11.3).
+func (d *conversation) readHistory() {
+	c := &d.body
+	extensionObject(c) // what is wanted
+	c.Skip(5)          // wanted timestamps, release of continuation points
+	for range d.count(leastHistory) {
+		raw := rawNodeID(c)
+		octets(c) // index range
+		skipQualifiedName(c)
+		octets(c) // continuation point
+		if c.Failed() {
+			return
+		}
+		d.target(d.node(raw), protocols.ActionRead, protocols.Values{})
+	}
+}
+
+// historyValues reads the parameters of a HistoryReadResponse.
+func (d *conversation) historyValues() {
+	c := &d.body
+	for range d.count(leastStatus + 4 + leastExtension) {
+		s := status(c.LE32())
+		octets(c) // continuation point
+		extensionObject(c)
+		if c.Failed() {
+			return
+		}
+		d.concluded(s, protocols.Values{})
+	}
+	skipDiagnostics(c)
+}
+
+// updateHistory reads the parameters of a HistoryUpdateRequest (Part 4, 5.11.5): all its structures begin with the node
+// (Part 11, 6.9).
+func (d *conversation) updateHistory() {
+	for range d.count(leastExtension) {
+		x := extensionObject(&d.body)
+		if d.body.Failed() {
+			return
+		}
+		inner := wire.New(x.body)
+		if raw := rawNodeID(&inner); raw != nil {
+			d.target(d.node(raw), protocols.ActionWrite, protocols.Values{})
+		}
+	}
+}
+
+// updatedHistory reads the parameters of a HistoryUpdateResponse.
+func (d *conversation) updatedHistory() {
+	c := &d.body
+	for range d.count(leastStatus + 4 + 4) {
+		s := status(c.LE32())
+		c.Skip(4 * count(c, 4)) // a status for each operation
+		skipDiagnostics(c)
+		if c.Failed() {
+			return
+		}
+		d.concluded(s, protocols.Values{})
+	}
+	skipDiagnostics(c)
+}

@@ -1,0 +1,113 @@
+package opcua
+
+import (
+	"github.com/spanwatch/spanwatch/protocols"
+	"github.com/spanwatch/spanwatch/protocols/wire"
+)
+
+// service is one message of a service: its request, its response, or the fault that stands for any response.
+type service struct {
+	id       uint16 // binary encoding id in namespace 0
+	name     string
+	response bool
+	answer   uint16 // of a request: the id of its response
+	action   protocols.Action
+	// read takes all parameters after the request or response header; nil when nothing in them is told.
+	read func(d *conversation)
+}
+
+// pair is a service with both its messages.
+type pair struct {
+	name              string
+	request, response uint16
+	action            protocols.Action
+	ask, answer       func(d *conversation)
+}
+
+// faultID is the binary encoding id of ServiceFault.
+const faultID = 397
+
+// services finds a service by its binary encoding id.
+var services = index(serviceTable[:])
+
+// serviceTable has the services of Part 4 with the ids of Part 6, annex A (NodeIds.csv), Encoding_DefaultBinary.
+var serviceTable = [...]pair{
+	{"FindServers", 422, 425, protocols.ActionIdentify, (*conversation).askEndpoint, (*conversation).foundServers},
+	{"FindServersOnNetwork", 12208, 12209, protocols.ActionIdentify, nil, nil},
+	{"GetEndpoints", 428, 431, protocols.ActionIdentify, (*conversation).askEndpoint, (*conversation).gotEndpoints},
+	{"RegisterServer", 437, 440, protocols.ActionConnect, (*conversation).registerServer, nil},
+	{"RegisterServer2", 12211, 12212, protocols.ActionConnect, (*conversation).registerServer, nil},
+
+	{"OpenSecureChannel", 446, 449, protocols.ActionConnect, (*conversation).openChannel, (*conversation).openedChannel},
+	{"CloseSecureChannel", 452, 455, protocols.ActionConnect, nil, nil},
+
+	{"CreateSession", 461, 464, protocols.ActionConnect, (*conversation).createSession, (*conversation).createdSession},
+	{"ActivateSession", 467, 470, protocols.ActionLogin, (*conversation).activateSession, (*conversation).activatedSession},
+	{"CloseSession", 473, 476, protocols.ActionConnect, nil, nil},
+	{"Cancel", 479, 482, protocols.ActionConnect, nil, nil},
+
+	{"AddNodes", 488, 491, protocols.ActionConfigure, (*conversation).addNodes, (*conversation).addedNodes},
+	{"AddReferences", 494, 497, protocols.ActionConfigure, (*conversation).addReferences, (*conversation).statuses},
+	{"DeleteNodes", 500, 503, protocols.ActionConfigure, (*conversation).deleteNodes, (*conversation).statuses},
+	{"DeleteReferences", 506, 509, protocols.ActionConfigure, (*conversation).deleteReferences, (*conversation).statuses},
+
+	{"Browse", 527, 530, protocols.ActionBrowse, (*conversation).browse, (*conversation).browsed},
+	{"BrowseNext", 533, 536, protocols.ActionBrowse, nil, (*conversation).browsed},
+	{"TranslateBrowsePathsToNodeIds", 554, 557, protocols.ActionBrowse, (*conversation).translate, (*conversation).translated},
+	{"RegisterNodes", 560, 563, protocols.ActionBrowse, (*conversation).nodeList, nil},
+	{"UnregisterNodes", 566, 569, protocols.ActionBrowse, (*conversation).nodeList, nil},
+	{"QueryFirst", 615, 618, protocols.ActionBrowse, nil, nil},
+	{"QueryNext", 621, 624, protocols.ActionBrowse, nil, nil},
+
+	{"Read", 631, 634, protocols.ActionRead, (*conversation).readNodes, (*conversation).readValues},
+	{"HistoryRead", 664, 667, protocols.ActionRead, (*conversation).readHistory, (*conversation).historyValues},
+	{"Write", 673, 676, protocols.ActionWrite, (*conversation).writeNodes, (*conversation).statuses},
+	{"HistoryUpdate", 700, 703, protocols.ActionWrite, (*conversation).updateHistory, (*conversation).updatedHistory},
+	{"Call", 712, 715, protocols.ActionControl, (*conversation).callMethods, (*conversation).calledMethods},
+
+	{"CreateMonitoredItems", 751, 754, protocols.ActionSubscribe, (*conversation).monitor, (*conversation).monitored},
+	{"ModifyMonitoredItems", 763, 766, protocols.ActionSubscribe, nil, nil},
+	{"SetMonitoringMode", 769, 772, protocols.ActionSubscribe, nil, nil},
+	{"SetTriggering", 775, 778, protocols.ActionSubscribe, nil, nil},
+	{"DeleteMonitoredItems", 781, 784, protocols.ActionSubscribe, nil, nil},
+	{"CreateSubscription", 787, 790, protocols.ActionSubscribe, nil, nil},
+	{"ModifySubscription", 793, 796, protocols.ActionSubscribe, nil, nil},
+	{"SetPublishingMode", 799, 802, protocols.ActionSubscribe, nil, nil},
+	{"Publish", 826, 829, protocols.ActionSubscribe, nil, (*conversation).published},
+	{"Republish", 832, 835, protocols.ActionSubscribe, nil, (*conversation).republished},
+	{"TransferSubscriptions", 841, 844, protocols.ActionSubscribe, nil, nil},
+	{"DeleteSubscriptions", 847, 850, protocols.ActionSubscribe, nil, nil},
+}
+
+// index gives each message of the table its row.
+func index(rows []pair) map[uint16]*service {
+	m := map[uint16]*service{
+		faultID: {id: faultID, name: "ServiceFault", response: true},
+	}
+	for _, r := range rows {
+		m[r.request] = &service{id: r.request, name: r.name + "Request", answer: r.response, action: r.action, read: r.ask}
+		m[r.response] = &service{id: r.response, name: r.name + "Response", response: true, action: r.action, read: r.answer}
+	}
+	return m
+}
+
+// knownService reads the encoding id at the position of c and finds its service; nil when there is none. It is strict,
+// because it also decides whether a body is readable at all: only the two forms in which the id of a service is written
+// are taken (Part 6, 5.2.2.9).
+func knownService(c wire.Cursor) *service {
+	switch c.U8() {
+	case formFourByte:
+		if c.U8() != 0 {
+			return nil
+		}
+		return services[c.LE16()]
+	case formNumeric:
+		if c.LE16() != 0 {
+			return nil
+		}
+		if id := c.LE32(); id <= 0xffff {
+			return services[uint16(id)]
+		}
+	}
+	return nil
+}
