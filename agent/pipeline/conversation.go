@@ -1,0 +1,163 @@
+package pipeline
+
+import (
+	"time"
+
+	"github.com/spanwatch/spanwatch/capture/stream"
+	"github.com/spanwatch/spanwatch/protocols"
+)
+
+// reportEvery is how often, in packet time, the counters of a conversation with traffic are reported.
+const reportEvery = time.Minute
+
+// conversation is what the pipeline knows of one conversation beyond its bytes.
+type conversation struct {
+	raw    *stream.Conversation
+	pub    *protocols.Conversation
+	client stream.Direction // the direction in which the client sends
+	try    []*protocols.Spec
+	spec   *protocols.Spec // nil until the bytes have decided
+	parser protocols.Dissector
+	label  string
+	half   [2]half
+	number numbering
+
+	coverage protocols.Coverage
+	opened   bool // the first report was made
+	reported time.Time
+	packets  [2]uint64 // as of the last report, by stream direction
+	bytes    [2]uint64
+}
+
+// numbering counts the messages of each protocol within one frame.
+type numbering struct {
+	frame  uint64
+	labels [3]string
+	counts [3]uint32
+}
+
+// next gives the 0-based index of a message of the label in the frame.
+func (n *numbering) next(frame uint64, label string) uint32 {
+	if n.frame != frame {
+		*n = numbering{frame: frame}
+	}
+	for i := range n.labels {
+		if n.labels[i] == "" {
+			n.labels[i] = label
+		}
+		if n.labels[i] == label || i == len(n.labels)-1 {
+			n.counts[i]++
+			return n.counts[i] - 1
+		}
+	}
+	return 0
+}
+
+func (c *conversation) side(d stream.Direction) protocols.Side {
+	if d == c.client {
+		return protocols.Client
+	}
+	return protocols.Server
+}
+
+// orient publishes which end is the client. Content outweighs the handshake: an OPC UA server that connects in reverse
+// is still the server.
+func (c *conversation) orient(client stream.Direction, proven bool) {
+	pub := *c.pub
+	pub.Client, pub.Server = endpoint(c.raw.A), endpoint(c.raw.B)
+	if client == stream.BtoA {
+		pub.Client, pub.Server = pub.Server, pub.Client
+	}
+	pub.Proven = proven
+	c.client = client
+	c.pub = &pub
+}
+
+// Open implements stream.Handler.
+func (w *Worker) Open(raw *stream.Conversation) {
+	w.batch.Stats.Conversations++
+	c := &conversation{raw: raw}
+	raw.User = c
+	c.pub = &protocols.Conversation{
+		ID: raw.ID, Transport: transport(raw.Proto, raw.A.Addr), VLANs: raw.VLANs,
+	}
+	client, proven := w.guess(c)
+	c.orient(client, proven)
+	c.try = w.candidates(c)
+	if a := endpoint(raw.A); a.Addr.IsValid() && !a.MAC.IsZero() && !a.MAC.IsGroup() {
+		w.batch.Bindings = append(w.batch.Bindings, protocols.Binding{
+			Time: raw.First, Addr: a.Addr, MAC: a.MAC, VLAN: raw.VLANs[0],
+		})
+	}
+	// A contact that is certain is told at once; a guess waits for the first payload.
+	if proven || c.pub.Transport != protocols.TransportTCP && c.pub.Transport != protocols.TransportUDP {
+		w.report(c)
+	}
+}
+
+// guess tells which end is the client from the handshake, else from the ports.
+func (w *Worker) guess(c *conversation) (client stream.Direction, proven bool) {
+	raw, t := c.raw, c.pub.Transport
+	switch raw.Initiator {
+	case stream.InitiatorA:
+		return stream.AtoB, true
+	case stream.InitiatorB:
+		return stream.BtoA, true
+	}
+	homeA, homeB := w.homePort(t, raw.A.Port), w.homePort(t, raw.B.Port)
+	switch {
+	case homeA != homeB:
+		return direction(homeB), false
+	case raw.A.Port == raw.B.Port:
+		return stream.AtoB, false
+	default:
+		return direction(raw.B.Port < raw.A.Port), false
+	}
+}
+
+// direction gives the client's direction when B is, or is not, the server.
+func direction(serverIsB bool) stream.Direction {
+	if serverIsB {
+		return stream.AtoB
+	}
+	return stream.BtoA
+}
+
+// Close implements stream.Handler.
+func (w *Worker) Close(raw *stream.Conversation, _ stream.Reason) {
+	c := raw.User.(*conversation)
+	for d := range c.half {
+		c.coverage.Opaque += uint64(len(c.half[d].buf))
+	}
+	w.report(c)
+}
+
+// report adds what passed since the last report to the batch.
+func (w *Worker) report(c *conversation) {
+	raw := c.raw
+	flow := protocols.Flow{
+		Conv: c.pub, Protocol: c.label, First: raw.First, Last: raw.Last,
+		Source: uint16(raw.FirstFrame >> sourceShift), Frame: raw.FirstFrame & (1<<sourceShift - 1),
+		Coverage: c.coverage,
+	}
+	for d := range raw.Packets {
+		side := c.side(stream.Direction(d))
+		flow.Packets[side] = raw.Packets[d] - c.packets[d]
+		flow.Bytes[side] = raw.Bytes[d] - c.bytes[d]
+	}
+	if !c.opened {
+		flow.Opened = 1
+	} else if flow.Packets == [2]uint64{} && flow.Coverage == (protocols.Coverage{}) {
+		return
+	}
+	if raw.Packets[0] > 0 && raw.Packets[1] > 0 && (c.packets[0] == 0 || c.packets[1] == 0) {
+		flow.Answered = 1
+	}
+	if raw.RST && raw.SYN && !raw.SYNACK {
+		flow.Refused = 1
+	}
+	w.batch.Flows = append(w.batch.Flows, flow)
+	c.opened, c.reported = true, raw.Last
+	c.packets, c.bytes = raw.Packets, raw.Bytes
+	c.coverage = protocols.Coverage{}
+}

@@ -1,0 +1,97 @@
+package pipeline
+
+import (
+	"time"
+
+	"github.com/spanwatch/spanwatch/capture/stream"
+	"github.com/spanwatch/spanwatch/protocols"
+)
+
+// datagram takes one UDP payload: a datagram is a message.
+func (w *Worker) datagram(c *conversation, d stream.Direction, b []byte, frame uint64, at time.Time) {
+	if c.spec == nil {
+		spec, match := w.probe(c, b)
+		switch match {
+		case protocols.No, protocols.More:
+			c.coverage.Opaque += uint64(len(b))
+			return
+		case protocols.YesClient:
+			c.orient(d, true)
+		case protocols.YesServer:
+			c.orient(d^1, true)
+		}
+		c.spec, c.parser, c.label = spec, spec.New(), spec.Name
+	}
+	w.dissect(c, d, b, frame, at)
+}
+
+// dissect hands one whole message to the conversation's dissector and stamps what comes back.
+func (w *Worker) dissect(c *conversation, d stream.Direction, msg []byte, frame uint64, at time.Time) {
+	b := w.batch
+	before := len(b.Events)
+	events, err := c.parser.Dissect(b.Events, protocols.Message{
+		From: c.side(d), Bytes: msg, Frame: frame & (1<<sourceShift - 1), Transport: c.pub.Transport, Detail: w.cfg.Detail,
+	})
+	if err != nil {
+		events = malformed(events, before, c.side(d), err)
+	}
+	b.Events = events
+	size := uint64(len(msg))
+	if len(events) == before {
+		c.coverage.Decoded += size
+		return
+	}
+	first := &events[before]
+	label := first.Label
+	if label == "" {
+		label = c.spec.Name
+	}
+	pdu := c.number.next(frame, label)
+	if first.Continued {
+		b.Events = events[:before]
+		c.coverage.Decoded += size
+		return
+	}
+	w.count(c, first, label, size)
+	for i := range events[before:] {
+		e := &events[before+i]
+		e.Time, e.PDU, e.Part = at, pdu, uint32(i)
+		e.Source, e.Frame = uint16(frame>>sourceShift), frame&(1<<sourceShift-1)
+		e.Conv, e.Protocol = c.pub, label
+		e.Values.Raw = b.keep(e.Values.Raw)
+	}
+}
+
+// count adds a message to the coverage of its conversation and to the totals.
+func (w *Worker) count(c *conversation, first *protocols.Event, label string, size uint64) {
+	stats := &w.batch.Stats
+	if stats.Messages == nil {
+		stats.Messages = make(map[string]uint64)
+	}
+	stats.Messages[label]++
+	c.coverage.Messages++
+	if first.Action != protocols.ActionConnect { // what carries a protocol opens the conversation, and is not its name
+		c.label = label
+	}
+	if first.Security.Encrypted {
+		c.coverage.Encrypted += size
+	} else {
+		c.coverage.Decoded += size
+	}
+	if first.Malformed != "" {
+		stats.Malformed++
+		c.coverage.Malformed++
+	}
+}
+
+// malformed turns a dissector's error into the first event's reason, and into an event of its own where nothing could
+// be read: a malformed message is something that happened.
+func malformed(events []protocols.Event, before int, from protocols.Side, err error) []protocols.Event {
+	if len(events) == before {
+		return append(events, protocols.Event{From: from, Message: "malformed", Malformed: err.Error()})
+	}
+	if events[before].Malformed == "" {
+		events[before].Malformed = err.Error()
+	}
+	return events
+}

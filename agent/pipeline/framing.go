@@ -1,0 +1,259 @@
+package pipeline
+
+import (
+	"time"
+
+	"github.com/spanwatch/spanwatch/capture/stream"
+	"github.com/spanwatch/spanwatch/protocols"
+)
+
+const (
+	probeWindow = 8 << 10 // bytes of one direction that wait for a protocol to be recognised
+	headerLimit = 4 << 10 // a Length that cannot tell after so many bytes never will
+	unsureLimit = 4       // segments that may wait for content to settle the direction
+)
+
+// half is one direction of a conversation: bytes that are not yet a whole message.
+type half struct {
+	buf    []byte
+	pieces []piece // which frames brought the bytes of buf
+	skip   int     // bytes of an oversized message still to pass over
+	lost   bool    // synchronisation is lost: look for the next message with the strict probe
+	unsure int     // segments held back because only the direction is unknown
+}
+
+// piece says that the bytes of half.buf up to end came by this frame.
+type piece struct {
+	end   int
+	frame uint64
+	at    time.Time
+}
+
+func (h *half) add(b []byte, frame uint64, at time.Time) {
+	h.buf = append(h.buf, b...)
+	h.pieces = append(h.pieces, piece{len(h.buf), frame, at})
+}
+
+// completed gives the frame that completed the bytes from one offset to another: the newest that brought any of them.
+func (h *half) completed(from, to int) (frame uint64, at time.Time) {
+	for _, p := range h.pieces {
+		if p.end <= from {
+			continue
+		}
+		if p.frame >= frame {
+			frame, at = p.frame, p.at
+		}
+		if p.end >= to {
+			break
+		}
+	}
+	return frame, at
+}
+
+// hold keeps b from offset n on, and forgets what came before. b is h.buf itself or the segment in hand.
+func (h *half) hold(b []byte, n int) {
+	h.buf = append(h.buf[:0], b[n:]...)
+	kept := h.pieces[:0]
+	for _, p := range h.pieces {
+		if p.end > n {
+			p.end -= n
+			kept = append(kept, p)
+		}
+	}
+	h.pieces = kept
+}
+
+// forget drops everything held and gives the number of bytes that were.
+func (h *half) forget() uint64 {
+	n := len(h.buf)
+	h.buf, h.pieces = h.buf[:0], h.pieces[:0]
+	return uint64(n)
+}
+
+// Data implements stream.Handler.
+func (w *Worker) Data(raw *stream.Conversation, d stream.Direction, b []byte, frame uint64, at time.Time) {
+	c := raw.User.(*conversation)
+	switch {
+	case c.pub.Transport == protocols.TransportUDP:
+		w.datagram(c, d, b, frame, at)
+	case c.pub.Transport != protocols.TransportTCP:
+		c.coverage.Opaque += uint64(len(b))
+	case c.spec == nil:
+		w.identify(c, d, b, frame, at)
+	default:
+		w.bytes(c, d, b, frame, at)
+	}
+	if !c.opened && !w.waiting(c) || c.opened && at.Sub(c.reported) >= reportEvery {
+		w.report(c)
+	}
+}
+
+// waiting reports whether a conversation's first report should wait because bytes are held to recognise it.
+func (w *Worker) waiting(c *conversation) bool {
+	return c.spec == nil && (len(c.half[0].buf) > 0 || len(c.half[1].buf) > 0)
+}
+
+// Gap implements stream.Handler.
+func (w *Worker) Gap(raw *stream.Conversation, d stream.Direction, n int) {
+	c := raw.User.(*conversation)
+	h := &c.half[d]
+	w.batch.Stats.Gaps++
+	c.coverage.Gap += uint64(max(n, 0))
+	switch {
+	case c.spec == nil:
+	case n >= 0 && n <= h.skip:
+		h.skip -= n // lost from the midst of a message that nobody was going to read
+		return
+	default:
+		c.parser.Gap(c.side(d))
+	}
+	c.coverage.Opaque += h.forget()
+	h.skip, h.lost = 0, true
+}
+
+// Overlap implements stream.Handler.
+func (w *Worker) Overlap(*stream.Conversation, stream.Direction, uint64, time.Time) {
+	w.batch.Stats.Overlaps++
+}
+
+// identify looks for a protocol at the beginning of what this direction has sent, or of this segment.
+func (w *Worker) identify(c *conversation, d stream.Direction, b []byte, frame uint64, at time.Time) {
+	h := &c.half[d]
+	h.add(b, frame, at)
+	h.lost = false
+	spec, match := w.probe(c, h.buf)
+	if held := len(h.buf) - len(b); match == protocols.No && held > 0 {
+		// What was held back led nowhere; this segment may begin anew.
+		c.coverage.Opaque += uint64(held)
+		h.hold(h.buf, held)
+		spec, match = w.probe(c, h.buf)
+	}
+	switch match {
+	case protocols.No:
+		c.coverage.Opaque += h.forget()
+		return
+	case protocols.More:
+		if len(h.buf) > probeWindow {
+			c.coverage.Opaque += h.forget()
+		}
+		return
+	case protocols.YesClient:
+		c.orient(d, true)
+	case protocols.YesServer:
+		c.orient(d^1, true)
+	default:
+		h.unsure++
+		known := c.pub.Proven || w.homePort(c.pub.Transport, c.pub.Server.Port)
+		if !known && h.unsure < unsureLimit && len(h.buf) < probeWindow {
+			return
+		}
+	}
+	c.spec, c.parser, c.label = spec, spec.New(), spec.Name
+	w.drain(c)
+}
+
+// probe asks the candidates in turn; the first Yes wins, and More from any of them means waiting.
+func (w *Worker) probe(c *conversation, b []byte) (*protocols.Spec, protocols.Match) {
+	best := protocols.No
+	for _, spec := range c.try {
+		switch m := spec.Probe(c.pub.Transport, b); m {
+		case protocols.No:
+		case protocols.More:
+			best = protocols.More
+		default:
+			return spec, m
+		}
+	}
+	return nil, best
+}
+
+// drain dissects what both directions held back, in the order in which the frames came.
+func (w *Worker) drain(c *conversation) {
+	for {
+		chosen, size := -1, 0
+		var frame uint64
+		for d := range c.half {
+			h := &c.half[d]
+			pass, n := w.next(c, h, h.buf)
+			h.hold(h.buf, pass)
+			if n == 0 {
+				continue
+			}
+			if f, _ := h.completed(0, n); chosen < 0 || f < frame {
+				chosen, size, frame = d, n, f
+			}
+		}
+		if chosen < 0 {
+			return
+		}
+		h := &c.half[chosen]
+		f, at := h.completed(0, size)
+		w.dissect(c, stream.Direction(chosen), h.buf[:size], f, at)
+		h.hold(h.buf, size)
+	}
+}
+
+// bytes takes the next bytes of a recognised conversation. The common case, a segment of whole messages, is dissected
+// where it lies; only what is left over is copied.
+func (w *Worker) bytes(c *conversation, d stream.Direction, b []byte, frame uint64, at time.Time) {
+	h := &c.half[d]
+	if len(h.buf) > 0 {
+		h.add(b, frame, at)
+		b = h.buf
+	} else {
+		h.pieces = append(h.pieces[:0], piece{len(b), frame, at})
+	}
+	off := 0
+	for {
+		pass, n := w.next(c, h, b[off:])
+		off += pass
+		if n == 0 {
+			break
+		}
+		f, t := h.completed(off, off+n)
+		w.dissect(c, d, b[off:off+n], f, t)
+		off += n
+	}
+	h.hold(b, off)
+}
+
+// next finds the next whole message in b: it begins at pass and has size bytes. Size 0 means that what follows pass is
+// not whole yet.
+func (w *Worker) next(c *conversation, h *half, b []byte) (pass, size int) {
+	for {
+		if h.skip > 0 {
+			n := min(h.skip, len(b)-pass)
+			h.skip -= n
+			c.coverage.Opaque += uint64(n)
+			pass += n
+		}
+		if pass == len(b) {
+			return pass, 0
+		}
+		rest := b[pass:]
+		if h.lost {
+			switch m := c.spec.Probe(c.pub.Transport, rest); {
+			case m == protocols.More && len(rest) <= headerLimit:
+				return pass, 0
+			case m == protocols.No, m == protocols.More:
+				c.coverage.Opaque++
+				pass++
+				continue
+			}
+			h.lost = false
+		}
+		switch n := c.spec.Length(rest); {
+		case n < 0, n == 0 && len(rest) > headerLimit:
+			h.lost = true
+			c.coverage.Opaque++
+			pass++
+		case n > MaxMessage:
+			w.batch.Stats.Skipped++
+			h.skip = n
+		case n == 0, n > len(rest):
+			return pass, 0
+		default:
+			return pass, n
+		}
+	}
+}

@@ -1,0 +1,150 @@
+package pipeline
+
+import (
+	"net/netip"
+	"time"
+
+	"github.com/spanwatch/spanwatch/capture"
+	"github.com/spanwatch/spanwatch/capture/packet"
+	"github.com/spanwatch/spanwatch/capture/stream"
+	"github.com/spanwatch/spanwatch/protocols"
+)
+
+// Config is what workers need to know.
+type Config struct {
+	Specs  []protocols.Spec
+	Detail bool // build Event.Detail: for people, not for the hot path
+	Stream stream.Config
+}
+
+// MaxMessage is the size in bytes over which a message is counted and passed over instead of buffered. Siemens PDUs
+// end at 64 KiB, OPC UA chunks of common servers a little above it.
+const MaxMessage = 128 << 10
+
+// sourceShift places the source's index above the frame's number, so that one number orders the frames of rotated
+// capture files that a conversation runs across.
+const sourceShift = 48
+
+// Worker turns the frames it is given into events. It is used by one goroutine.
+type Worker struct {
+	cfg    Config
+	packet packet.Packet
+	defrag *packet.Defragmenter
+	table  *stream.Table
+	byPort map[port][]*protocols.Spec
+	specs  []*protocols.Spec
+	batch  *Batch
+}
+
+type port struct {
+	transport protocols.Transport
+	number    uint16
+}
+
+// NewWorker makes a worker with empty tables.
+func NewWorker(cfg Config) *Worker {
+	w := &Worker{cfg: cfg, batch: new(Batch), byPort: make(map[port][]*protocols.Spec)}
+	for i := range cfg.Specs {
+		spec := &cfg.Specs[i]
+		w.specs = append(w.specs, spec)
+		for _, n := range spec.TCP {
+			w.byPort[port{protocols.TransportTCP, n}] = append(w.byPort[port{protocols.TransportTCP, n}], spec)
+		}
+		for _, n := range spec.UDP {
+			w.byPort[port{protocols.TransportUDP, n}] = append(w.byPort[port{protocols.TransportUDP, n}], spec)
+		}
+	}
+	w.defrag = packet.NewDefragmenter(packet.DefragConfig{})
+	w.table = stream.New(cfg.Stream, w)
+	return w
+}
+
+// Frame takes one frame. Its Data may be reused as soon as Frame returns.
+func (w *Worker) Frame(f *capture.Frame) {
+	w.batch.Stats.Packets++
+	w.batch.Stats.Bytes += uint64(f.WireLength)
+	w.batch.Stats.seen(f.Time)
+	p := &w.packet
+	if err := p.Decode(uint16(f.Link), f.Data); err != nil {
+		w.batch.Stats.Undecoded++
+		return
+	}
+	if p.ARP.Op != 0 {
+		w.bind(p, f.Time)
+	}
+	whole, err := w.defrag.Whole(p, f.Time)
+	if err != nil {
+		w.batch.Stats.Undecoded++
+	}
+	if !whole {
+		return
+	}
+	number := uint64(f.Source)<<sourceShift | f.Number
+	w.table.Packet(p, number, f.Time, f.WireLength)
+}
+
+// bind reports who says to own an address. An announcement with a group address, or none, says nothing.
+func (w *Worker) bind(p *packet.Packet, at time.Time) {
+	mac := protocols.MAC(p.ARP.SenderMAC)
+	if mac.IsZero() || mac.IsGroup() || !p.ARP.SenderIP.IsValid() || p.ARP.SenderIP.IsUnspecified() {
+		return
+	}
+	w.batch.Bindings = append(w.batch.Bindings, protocols.Binding{
+		Time: at, Addr: p.ARP.SenderIP, MAC: mac, VLAN: p.VLANs[0], OnLink: true,
+	})
+}
+
+// Take hands over what has been gathered and goes on with next, which must be empty.
+func (w *Worker) Take(next *Batch) *Batch {
+	full := w.batch
+	w.batch = next
+	return full
+}
+
+// Finish ends every conversation, so that the last counts are reported. The worker must not be used afterwards, but for
+// a last Take.
+func (w *Worker) Finish() { w.table.Close() }
+
+// candidates gives the specs to try for a conversation: those at home on one of its ports first, then the others.
+func (w *Worker) candidates(c *conversation) []*protocols.Spec {
+	t := c.pub.Transport
+	home := w.byPort[port{t, c.raw.B.Port}]
+	if home == nil {
+		home = w.byPort[port{t, c.raw.A.Port}]
+	}
+	if home == nil {
+		return w.specs
+	}
+	list := make([]*protocols.Spec, 0, len(w.specs))
+	list = append(list, home...)
+	for _, s := range w.specs {
+		if s != home[0] {
+			list = append(list, s)
+		}
+	}
+	return list
+}
+
+// homePort reports whether some protocol is usually served on this port.
+func (w *Worker) homePort(t protocols.Transport, number uint16) bool {
+	return w.byPort[port{t, number}] != nil
+}
+
+func endpoint(e stream.Endpoint) protocols.Endpoint {
+	return protocols.Endpoint{Addr: e.Addr, Port: e.Port, MAC: protocols.MAC(e.MAC)}
+}
+
+func transport(proto uint8, addr netip.Addr) protocols.Transport {
+	switch {
+	case !addr.IsValid():
+		return protocols.TransportEthernet
+	case proto == packet.ProtoTCP:
+		return protocols.TransportTCP
+	case proto == packet.ProtoUDP:
+		return protocols.TransportUDP
+	case proto == packet.ProtoICMP || proto == packet.ProtoICMPv6:
+		return protocols.TransportICMP
+	default:
+		return protocols.TransportOther
+	}
+}
