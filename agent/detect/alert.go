@@ -1,6 +1,8 @@
 package detect
 
 import (
+	"cmp"
+	"slices"
 	"time"
 
 	"github.com/spanwatch/spanwatch/protocols"
@@ -82,4 +84,23 @@ type Verdict struct {
 	ValidUntil *time.Time `json:"valid_until,omitempty"`
 	// Added is when the verdict became known to the sensor; deeds before it count too.
 	Added time.Time `json:"added,omitzero"`
+}
+
+// clone copies an alert with everything it refers to.
+func (a Alert) clone() Alert {
+	a.Techniques = slices.Clone(a.Techniques)
+	a.Evidence = slices.Clone(a.Evidence)
+	a.Impacted = slices.Clone(a.Impacted)
+	a.Reach = slices.Clone(a.Reach)
+	a.RecommendedActions = slices.Clone(a.RecommendedActions)
+	if a.Verdict != nil {
+		v := *a.Verdict
+		v.Techniques = slices.Clone(v.Techniques)
+		a.Verdict = &v
+	}
+	return a
+}
+
+func compareAlerts(a, b Alert) int {
+	return cmp.Or(a.Time.Compare(b.Time), cmp.Compare(a.ID, b.ID))
 }

@@ -283,7 +283,8 @@ func (i *Inventory) members(id string) []*host {
 	return hosts
 }
 
-func (i *Inventory) unitID(parent string, unit uint16) string {
+// UnitID gives the id of a unit behind a device.
+func (i *Inventory) UnitID(parent string, unit uint16) string {
 	return i.hash("unit", parent, strconv.Itoa(int(unit)))
 }
 

@@ -240,7 +240,7 @@ func describe(v *Device, own collected, claims []claim, stays bool) {
 // unit makes the record of a unit behind a gateway: a device without addresses.
 func (i *Inventory) unit(parent Device, d *gathered, byUnit map[uint16]collected, unit uint16) Device {
 	v := Device{
-		ID: i.unitID(parent.ID, unit), Site: parent.Site, Parent: parent.ID, IPs: []string{}, MACs: []string{},
+		ID: i.UnitID(parent.ID, unit), Site: parent.Site, Parent: parent.ID, IPs: []string{}, MACs: []string{},
 		VLANs: parent.VLANs, Protocols: parent.Protocols, Facts: []Fact{}, FirstSeen: d.did.first, LastSeen: d.did.last,
 		Zone: parent.Zone, Compromise: Compromise{State: "none"},
 	}

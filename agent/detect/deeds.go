@@ -1,0 +1,298 @@
+package detect
+
+import (
+	"cmp"
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/spanwatch/spanwatch/protocols"
+)
+
+// address is one end of a deed as it was seen.
+type address struct {
+	ip  netip.Addr
+	mac protocols.MAC // only where there is no IP
+}
+
+func addressOf(e protocols.Endpoint) address {
+	if e.Addr.IsValid() {
+		return address{ip: e.Addr.Unmap()}
+	}
+	return address{mac: e.MAC}
+}
+
+func (a address) String() string {
+	if a.ip.IsValid() {
+		return a.ip.String()
+	}
+	return a.mac.String()
+}
+
+func (a address) compare(o address) int {
+	return cmp.Or(a.ip.Compare(o.ip), slices.Compare(a.mac[:], o.mac[:]))
+}
+
+// pair is an actor and a target, by address.
+type pair struct{ actor, target address }
+
+func (p pair) compare(o pair) int {
+	return cmp.Or(p.actor.compare(o.actor), p.target.compare(o.target))
+}
+
+// record is everything that an actor did to a target.
+type record struct {
+	pair
+	actorAt, targetAt protocols.Endpoint
+	contact           tally // conversations
+	ports             []uint16
+	actions           [actionCount]*tally // messages
+	serving           *tally              // OT conversations in which the actor was the one asked
+	objects           map[touched]*times
+	moreObjects       uint64 // altered objects that found no room
+	first, last       time.Time
+}
+
+// touched is an object under an action that alters, uploads or transfers.
+type touched struct {
+	action protocols.Action
+	object protocols.Object
+}
+
+func (t touched) compare(o touched) int {
+	return cmp.Or(cmp.Compare(t.action, o.action), cmp.Compare(t.object.Area, o.object.Area),
+		cmp.Compare(t.object.Unit, o.object.Unit), cmp.Compare(t.object.Name, o.object.Name),
+		cmp.Compare(t.object.First, o.object.First), cmp.Compare(t.object.Count, o.object.Count))
+}
+
+type times struct {
+	first, last time.Time
+	refused     bool // and never done
+	done        bool
+}
+
+// deed is one message kept as evidence.
+type deed struct {
+	time     time.Time
+	conv     *protocols.Conversation
+	frame    uint64
+	source   uint16
+	protocol string
+	message  string
+	action   protocols.Action
+	outcome  protocols.Outcome
+	object   protocols.Object
+	before   string
+	after    string
+	halts    bool // a change of mode that stops or restarts
+}
+
+const (
+	maxTallies  = 16 // spans of time a tally is summed over
+	maxPorts    = 8
+	maxObjects  = 64
+	keepFirst   = 8 // first deeds kept of each altering action
+	keepLast    = 8 // latest deeds kept of each altering action
+	keepGlances = 4 // the same for actions that do not alter
+)
+
+// tally counts deeds of one kind, in total and by spans of time, with the first and latest as evidence.
+type tally struct {
+	spans  []span // in order of time
+	width  time.Duration
+	earned []deed // the first ones
+	recent []deed // the latest ones, a ring
+	next   int
+	halts  bool
+}
+
+// span sums deeds that lie close together; first and last are exact.
+type span struct {
+	first, last          time.Time
+	asked, done, refused uint64
+}
+
+func (s *span) merge(o span) {
+	if o.first.Before(s.first) {
+		s.first = o.first
+	}
+	if o.last.After(s.last) {
+		s.last = o.last
+	}
+	s.asked += o.asked
+	s.done += o.done
+	s.refused += o.refused
+}
+
+// count is the number of deeds: requests, or answers where these were seen more often.
+func (s *span) count() uint64 { return max(s.asked, s.done+s.refused) }
+
+// add counts a deed into its span of time. Spans stay few: when there are too many, neighbours join and the width
+// doubles, so a long life is remembered coarsely and a short one finely.
+func (t *tally) add(o span) {
+	if t.width == 0 {
+		t.width = time.Second
+	}
+	at := o.first.UnixNano() / int64(t.width)
+	k, found := slices.BinarySearchFunc(t.spans, at, func(s span, at int64) int {
+		return cmp.Compare(s.first.UnixNano()/int64(t.width), at)
+	})
+	if found {
+		t.spans[k].merge(o)
+		return
+	}
+	t.spans = slices.Insert(t.spans, k, o)
+	for len(t.spans) > maxTallies {
+		t.width *= 2
+		joined := t.spans[:1]
+		for _, s := range t.spans[1:] {
+			last := &joined[len(joined)-1]
+			if last.first.UnixNano()/int64(t.width) == s.first.UnixNano()/int64(t.width) {
+				last.merge(s)
+			} else {
+				joined = append(joined, s)
+			}
+		}
+		t.spans = joined
+	}
+}
+
+// keep stores a deed as evidence; it tells whether the deed is among the first.
+func (t *tally) keep(d deed, limit int) bool {
+	t.halts = t.halts || d.halts
+	if len(t.earned) < limit {
+		t.earned = append(t.earned, d)
+		return true
+	}
+	if len(t.recent) < limit {
+		t.recent = append(t.recent, d)
+		return false
+	}
+	t.recent[t.next] = d
+	t.next = (t.next + 1) % limit
+	return false
+}
+
+// answer gives the outcome to the oldest kept request of the conversation that still waits for one and is about the
+// same object. It tells whether there was one.
+func (t *tally) answer(e *protocols.Event) bool {
+	for _, kept := range [][]deed{t.earned, t.recent} {
+		for k := range kept {
+			d := &kept[k]
+			if d.conv.ID == e.Conv.ID && d.outcome == protocols.OutcomeAsked && d.object == e.Object {
+				d.outcome = e.Outcome
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// asked and told give all requests and answers counted.
+func (t *tally) sum() (s span) {
+	for _, x := range t.spans {
+		s.asked += x.asked
+		s.done += x.done
+		s.refused += x.refused
+	}
+	return s
+}
+
+// deeds are all records, bounded.
+type deeds struct {
+	records map[pair]*record
+	byActor map[address][]*record
+	limit   int
+	evicted uint64
+}
+
+func (d *deeds) record(actor, target protocols.Endpoint, at time.Time) *record {
+	p := pair{addressOf(actor), addressOf(target)}
+	if r := d.records[p]; r != nil {
+		return r
+	}
+	if len(d.records) >= d.limit {
+		d.evict()
+	}
+	r := &record{pair: p, actorAt: actor, targetAt: target, first: at, last: at}
+	d.records[p] = r
+	d.byActor[p.actor] = append(d.byActor[p.actor], r)
+	return r
+}
+
+// evict forgets an eighth of the records: what only met before what read, what read before what altered, the least
+// recent first.
+func (d *deeds) evict() {
+	all := make([]*record, 0, len(d.records))
+	for _, r := range d.records {
+		all = append(all, r)
+	}
+	slices.SortFunc(all, func(a, b *record) int {
+		return cmp.Or(cmp.Compare(a.top(), b.top()), a.last.Compare(b.last), a.pair.compare(b.pair))
+	})
+	for _, r := range all[:len(all)/8+1] {
+		delete(d.records, r.pair)
+		rest := slices.DeleteFunc(d.byActor[r.actor], func(o *record) bool { return o == r })
+		if len(rest) == 0 {
+			delete(d.byActor, r.actor)
+		} else {
+			d.byActor[r.actor] = rest
+		}
+		d.evicted++
+	}
+}
+
+// top is the highest level that a record reaches whatever verdicts say.
+func (r *record) top() Level {
+	top := LevelContact
+	for a, t := range r.actions {
+		if t != nil {
+			top = max(top, meanings[a].level)
+		}
+	}
+	return top
+}
+
+func (r *record) seen(first, last time.Time) {
+	if first.Before(r.first) {
+		r.first = first
+	}
+	if last.After(r.last) {
+		r.last = last
+	}
+}
+
+func (r *record) port(p uint16) {
+	if p != 0 && !slices.Contains(r.ports, p) && len(r.ports) < maxPorts {
+		r.ports = append(r.ports, p)
+		slices.Sort(r.ports)
+	}
+}
+
+// touch notes an object that was altered, or taken out of the device whole.
+func (r *record) touch(e *protocols.Event) {
+	if e.Object == (protocols.Object{}) || !e.Action.Alters() && e.Action != protocols.ActionUpload && e.Action != protocols.ActionFile {
+		return
+	}
+	t := touched{e.Action, e.Object}
+	if r.objects == nil {
+		r.objects = make(map[touched]*times)
+	}
+	w := r.objects[t]
+	if w == nil {
+		if len(r.objects) >= maxObjects {
+			r.moreObjects++
+			return
+		}
+		w = &times{first: e.Time, last: e.Time}
+		r.objects[t] = w
+	}
+	if e.Time.Before(w.first) {
+		w.first = e.Time
+	}
+	if e.Time.After(w.last) {
+		w.last = e.Time
+	}
+	w.refused = w.refused || e.Outcome == protocols.OutcomeRefused
+	w.done = w.done || e.Outcome == protocols.OutcomeDone
+}

@@ -1,0 +1,331 @@
+package detect
+
+import (
+	"net/netip"
+	"reflect"
+	"slices"
+	"time"
+
+	"github.com/spanwatch/spanwatch/agent/graph"
+	"github.com/spanwatch/spanwatch/agent/inventory"
+	"github.com/spanwatch/spanwatch/protocols"
+)
+
+// Config says for which site a Detector works and whom it tells. Zero values take the defaults.
+type Config struct {
+	Site string
+	// Files are the names of capture sources by [protocols.Event.Source]; they stand in evidence.
+	Files []string
+	// Emit is told of each alert that is new or has changed, with a complete copy. It is called from within the
+	// Detector's methods.
+	Emit func(Alert)
+	// MaxPairs bounds the pairs of actor and target whose deeds are remembered; default 50,000. What only met goes
+	// before what read, what read before what altered.
+	MaxPairs int
+	// MaxValues bounds the pages of 64 process values remembered for what a write replaced; default 32,768.
+	MaxValues int
+	// MaxAlerts bounds the alerts kept; default 10,000. Further ones are counted and not raised.
+	MaxAlerts int
+}
+
+// Stats counts what a Detector holds and what it had to forget.
+type Stats struct {
+	Pairs, ValuePages, Alerts int
+	EvictedPairs              uint64
+	EvictedValuePages         uint64
+	DroppedAlerts             uint64
+	DroppedObjects            uint64
+}
+
+const (
+	defaultMaxPairs  = 50_000
+	defaultMaxAlerts = 10_000
+	maxPortsOT       = 256
+
+	// Counts alone are not worth a message each: they go out in this rhythm of packet time.
+	countRhythm = 10 * time.Second
+	// What inventory learns of names and MACs meets the verdicts in this rhythm.
+	resolveRhythm = time.Minute
+)
+
+// Detector keeps deeds and raises alerts.
+type Detector struct {
+	config    Config
+	inventory *inventory.Inventory
+	graph     *graph.Graph
+	deeds     deeds
+	memory    memory
+	book      *book
+	suspects  map[address]*suspect
+	alerts    map[string]*raised
+	portsOT   map[service]bool
+	dirty     map[pair]*record // of suspects: changed since last looked at
+	now       time.Time
+	resolved  time.Time
+	stats     Stats
+}
+
+// service is where a protocol is served.
+type service struct {
+	transport protocols.Transport
+	port      uint16
+}
+
+// suspect is an actor with the verdicts about it.
+type suspect struct {
+	about   []*selector
+	periods []period
+}
+
+// raised is an alert as it was last emitted.
+type raised struct {
+	alert   Alert
+	level   Level
+	emitted time.Time
+	record  *record
+}
+
+// New makes a Detector over the given inventory and graph, which it reads and whose state of compromise it sets.
+func New(c Config, i *inventory.Inventory, g *graph.Graph) *Detector {
+	if c.MaxPairs <= 0 {
+		c.MaxPairs = defaultMaxPairs
+	}
+	if c.MaxValues <= 0 {
+		c.MaxValues = maxPages
+	}
+	if c.MaxAlerts <= 0 {
+		c.MaxAlerts = defaultMaxAlerts
+	}
+	if c.Emit == nil {
+		c.Emit = func(Alert) {}
+	}
+	return &Detector{
+		config: c, inventory: i, graph: g,
+		deeds: deeds{
+			records: make(map[pair]*record), byActor: make(map[address][]*record), limit: c.MaxPairs,
+		},
+		memory:   memory{pages: make(map[pageKey]*page), limit: c.MaxValues},
+		book:     newBook(nil, c.Site),
+		suspects: make(map[address]*suspect),
+		alerts:   make(map[string]*raised),
+		portsOT:  make(map[service]bool),
+		dirty:    make(map[pair]*record),
+	}
+}
+
+// Stats gives the present counters.
+func (d *Detector) Stats() Stats {
+	s := d.stats
+	s.Pairs, s.ValuePages, s.Alerts = len(d.deeds.records), len(d.memory.pages), len(d.alerts)
+	s.EvictedPairs, s.EvictedValuePages = d.deeds.evicted, d.memory.evicted
+	return s
+}
+
+// SetVerdicts replaces all verdicts. Deeds that were done before count for them too.
+func (d *Detector) SetVerdicts(verdicts []Verdict) {
+	d.book = newBook(verdicts, d.config.Site)
+	d.resolve()
+}
+
+// Flow takes in a contact.
+func (d *Detector) Flow(f *protocols.Flow) {
+	if f.Conv == nil || f.Conv.Server.MAC.IsGroup() {
+		return
+	}
+	d.clock(f.Last)
+	r := d.deeds.record(f.Conv.Client, f.Conv.Server, f.First)
+	r.met(f)
+	d.look(r, f.Opened > 0 && len(r.contact.spans) == 1, LevelContact)
+}
+
+// Event takes in a deed.
+func (d *Detector) Event(e *protocols.Event) {
+	if e.Conv == nil || e.Conv.Server.MAC.IsGroup() {
+		return
+	}
+	d.clock(e.Time)
+	if int(e.Action) >= actionCount || e.Action == protocols.ActionNone {
+		return
+	}
+	r := d.deeds.record(e.Conv.Client, e.Conv.Server, e.Time)
+	before, after := d.memory.event(r.target, e)
+	news := r.did(e, before, after)
+	d.look(r, news, meanings[e.Action].level)
+	if meanings[e.Action].level < LevelRead {
+		return
+	}
+	if s := (service{e.Conv.Transport, e.Conv.Server.Port}); s.port != 0 && !d.portsOT[s] && len(d.portsOT) < maxPortsOT {
+		d.portsOT[s] = true
+	}
+	// Who answers is in contact too: a compromised controller feeds those that ask it.
+	served := d.deeds.record(e.Conv.Server, e.Conv.Client, e.Time)
+	d.look(served, served.answered(e), LevelContact)
+}
+
+func (d *Detector) clock(t time.Time) {
+	if t.After(d.now) {
+		d.now = t
+	}
+}
+
+// look judges a record at once when a suspect did something new, and notes it for later when only counts changed.
+func (d *Detector) look(r *record, news bool, level Level) {
+	if d.book.empty() {
+		return
+	}
+	if len(d.suspect(r.actorAt).periods) == 0 {
+		return
+	}
+	if a := d.alerts[d.alertID(impact, r)]; news || level > LevelContact && (a == nil || level > a.level) {
+		d.judge(r)
+		return
+	}
+	d.dirty[r.pair] = r
+}
+
+// Advance tells that packet time has come to now: alerts of which only the count changed are emitted.
+func (d *Detector) Advance(now time.Time) {
+	d.clock(now)
+	if d.book.learns() && d.now.Sub(d.resolved) >= resolveRhythm {
+		d.resolve()
+		return
+	}
+	for _, p := range d.dirtyPairs() {
+		r := d.dirty[p]
+		if a := d.alerts[d.alertID(impact, r)]; a == nil || d.now.Sub(a.emitted) >= countRhythm {
+			delete(d.dirty, p)
+			d.judge(r)
+			if d.alerts[d.alertID(impact, r)] == nil {
+				d.wait(r)
+			}
+		}
+	}
+}
+
+// wait keeps a contact in view whose target may yet turn out to be an OT asset.
+func (d *Detector) wait(r *record) {
+	if len(d.dirty) < d.config.MaxPairs {
+		d.dirty[r.pair] = r
+	}
+}
+
+// Finish judges everything once more with all that is known, as at the end of a capture.
+func (d *Detector) Finish() { d.resolve() }
+
+// resolve matches all verdicts anew and judges every record of a suspect.
+func (d *Detector) resolve() {
+	d.resolved = d.now
+	clear(d.suspects)
+	clear(d.dirty)
+	d.markCompromised()
+	pairs := make([]pair, 0, len(d.deeds.records))
+	if !d.book.empty() || len(d.alerts) > 0 {
+		for p := range d.deeds.records {
+			pairs = append(pairs, p)
+		}
+	}
+	slices.SortFunc(pairs, pair.compare)
+	for _, p := range pairs {
+		r := d.deeds.records[p]
+		if len(d.suspect(r.actorAt).periods) > 0 || d.alerts[d.alertID(impact, r)] != nil {
+			d.judge(r)
+		}
+	}
+}
+
+func (d *Detector) dirtyPairs() []pair {
+	pairs := make([]pair, 0, len(d.dirty))
+	for p := range d.dirty {
+		pairs = append(pairs, p)
+	}
+	slices.SortFunc(pairs, pair.compare)
+	return pairs
+}
+
+// suspect gives what verdicts say of an actor.
+func (d *Detector) suspect(at protocols.Endpoint) *suspect {
+	a := addressOf(at)
+	if s := d.suspects[a]; s != nil {
+		return s
+	}
+	if len(d.suspects) >= d.config.MaxPairs {
+		clear(d.suspects)
+	}
+	s := &suspect{about: d.book.about(d.identify(at))}
+	s.periods = periods(s.about)
+	d.suspects[a] = s
+	return s
+}
+
+func (d *Detector) identify(at protocols.Endpoint) identity {
+	var who identity
+	if at.Addr.IsValid() {
+		who.addrs = []netip.Addr{at.Addr}
+	} else {
+		who.macs = []string{at.MAC.String()}
+	}
+	if d.book.learns() {
+		if v, ok := d.inventory.Device(d.inventory.ID(at)); ok {
+			who.device, who.names, who.macs = v.ID, v.Names, v.MACs
+		}
+	}
+	return who
+}
+
+// markCompromised writes what verdicts say now into the inventory.
+func (d *Detector) markCompromised() {
+	for _, v := range d.inventory.Devices() {
+		who := identity{macs: v.MACs, names: v.Names, device: v.ID}
+		for _, ip := range v.IPs {
+			if a, err := netip.ParseAddr(ip); err == nil {
+				who.addrs = append(who.addrs, a)
+			}
+		}
+		about := d.book.about(who)
+		if len(about) == 0 && v.Compromise.State == "none" {
+			continue
+		}
+		d.inventory.SetCompromise(v.ID, compromiseAt(about, d.now))
+	}
+}
+
+// compromiseAt gives what verdicts say at a time.
+func compromiseAt(about []*selector, now time.Time) inventory.Compromise {
+	c := inventory.Compromise{State: "none"}
+	for _, p := range periods(about) {
+		if p.covers(now) {
+			c.State, c.Since, c.Verdicts = p.verdict.State, p.verdict.ValidFrom, []string{p.verdict.ID}
+		}
+	}
+	return c
+}
+
+// Alerts gives all alerts as they were last emitted, sorted by time and id.
+func (d *Detector) Alerts() []Alert {
+	all := make([]Alert, 0, len(d.alerts))
+	for _, r := range d.alerts {
+		all = append(all, r.alert.clone())
+	}
+	slices.SortFunc(all, compareAlerts)
+	return all
+}
+
+// raise emits an alert when it says something that its last emission did not.
+func (d *Detector) raise(a Alert, level Level, r *record) {
+	old := d.alerts[a.ID]
+	if old == nil {
+		if len(d.alerts) >= d.config.MaxAlerts {
+			d.stats.DroppedAlerts++
+			return
+		}
+		old = &raised{record: r}
+		d.alerts[a.ID] = old
+	}
+	a.Revision = old.alert.Revision
+	if reflect.DeepEqual(a, old.alert) {
+		return
+	}
+	a.Revision++
+	old.alert, old.level, old.emitted = a, level, d.now
+	d.config.Emit(a.clone())
+}

@@ -1,0 +1,119 @@
+package detect
+
+import (
+	"fmt"
+
+	"github.com/spanwatch/spanwatch/agent/inventory"
+	"github.com/spanwatch/spanwatch/protocols"
+)
+
+// Level is how far a deed goes towards the process.
+type Level uint8
+
+// The levels, weakest first.
+const (
+	LevelNone Level = iota
+	LevelContact
+	LevelRead
+	LevelEngineeringRead
+	LevelWrite
+	LevelControl
+	LevelEffect
+	levelCount
+)
+
+var levelNames = [levelCount]string{"", "contact", "read", "engineering-read", "write", "control", "effect"}
+
+// String gives the name under which records show the level.
+func (l Level) String() string { return levelNames[min(l, levelCount-1)] }
+
+// actionCount is the number of actions of the vocabulary.
+const actionCount = int(protocols.ActionControl) + 1
+
+// meaning is what follows from an action. Outcome does not lower the level: who was refused has tried, and what was never
+// answered may have been done. It lowers severity, see [severityOf].
+type meaning struct {
+	level      Level
+	verb       string   // what was done, after "it": "wrote process values"
+	tried      string   // the same when every attempt was refused
+	techniques []string // of ATT&CK for ICS
+}
+
+// meanings is the one table from action to impact.
+var meanings = [actionCount]meaning{
+	protocols.ActionNone:      {level: LevelContact, verb: "sent messages that say nothing"},
+	protocols.ActionConnect:   {level: LevelContact, verb: "opened conversations", tried: "tried to connect"},
+	protocols.ActionAlarm:     {level: LevelContact, verb: "received alarms"},
+	protocols.ActionRead:      {LevelRead, "read process values", "tried to read process values", []string{"T0801"}},
+	protocols.ActionSubscribe: {LevelRead, "subscribed to process values", "tried to subscribe to process values", []string{"T0801"}},
+	protocols.ActionBrowse:    {LevelEngineeringRead, "listed points and blocks", "tried to list points and blocks", []string{"T0861"}},
+	protocols.ActionIdentify:  {LevelEngineeringRead, "asked what the device is", "tried to ask what the device is", []string{"T0888"}},
+	protocols.ActionLogin:     {LevelEngineeringRead, "logged in", "tried to log in", []string{"T0859"}},
+	protocols.ActionUpload:    {LevelEngineeringRead, "read the program out", "tried to read the program out", []string{"T0845"}},
+	protocols.ActionFile:      {LevelEngineeringRead, "transferred files", "tried to transfer files", []string{"T0893"}},
+	protocols.ActionWrite:     {LevelWrite, "wrote process values", "tried to write process values", []string{"T0855", "T0836"}},
+	protocols.ActionConfigure: {LevelWrite, "changed settings", "tried to change settings", []string{"T0836"}},
+	protocols.ActionDownload:  {LevelControl, "loaded program parts into the device", "tried to load program parts into the device", []string{"T0843", "T0889"}},
+	protocols.ActionFirmware:  {LevelControl, "sent firmware", "tried to send firmware", []string{"T0857"}},
+	protocols.ActionControl:   {LevelControl, "changed the operating mode", "tried to change the operating mode", []string{"T0858"}},
+}
+
+const (
+	techniqueRestart   = "T0816" // Device Restart/Shutdown: a mode change that stops or restarts
+	techniqueDiscovery = "T0846" // Remote System Discovery: many assets within a minute
+)
+
+// The severities.
+const (
+	SeverityInformational = "informational"
+	SeverityLow           = "low"
+	SeverityMedium        = "medium"
+	SeverityHigh          = "high"
+)
+
+// weights of the levels, in tenths.
+var levelWeight = [levelCount]int{
+	LevelContact: 10, LevelRead: 20, LevelEngineeringRead: 30, LevelWrite: 50, LevelControl: 60, LevelEffect: 70,
+}
+
+// criticalityPercent is how much an asset matters. What is not known yet matters fully once it serves OT.
+var criticalityPercent = map[string]int{"high": 100, "medium": 80, "low": 60}
+
+// thresholds of the score, in thousandths of a level weight point.
+var thresholds = []struct {
+	score    int
+	severity string
+}{
+	{4000, SeverityHigh}, {1500, SeverityMedium}, {500, SeverityLow}, {0, SeverityInformational},
+}
+
+// severityOf multiplies level, criticality of the asset and confidence of the verdict. A confirmed verdict counts at
+// least 80 per cent, a suspicion at most 75. Where every attempt was refused a quarter is taken off. It gives the
+// severity and the sum in words.
+func severityOf(l Level, target inventory.Device, v *Verdict, refused bool) (string, string) {
+	criticality, known := criticalityPercent[target.Criticality]
+	name := target.Criticality
+	if !known {
+		criticality, name = 100, "not known yet"
+	}
+	confidence := int(v.Confidence)
+	if v.State == StateConfirmed {
+		confidence = max(confidence, 80)
+	} else {
+		confidence = min(confidence, 75)
+	}
+	score := levelWeight[l] * criticality * confidence / 100 // tenths × per cent
+	words := fmt.Sprintf("level %s (%d of %d) × criticality of the asset %s (%d %%) × confidence in the verdict (%d %%)",
+		l, levelWeight[l]/10, levelWeight[LevelEffect]/10, name, criticality, confidence)
+	if refused {
+		score = score * 3 / 4
+		words += " × 75 % because every attempt was refused"
+	}
+	for _, t := range thresholds {
+		if score >= t.score {
+			return t.severity, fmt.Sprintf("%s = %d.%d; high from 4.0, medium from 1.5, low from 0.5",
+				words, score/1000, score%1000/100)
+		}
+	}
+	return SeverityInformational, words
+}
