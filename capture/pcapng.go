@@ -134,9 +134,7 @@ func (n *pcapng) section(f *File) error {
 	default:
 		return fmt.Errorf("byte-order magic is % x", h[8:12])
 	}
-	if major := n.order.Uint16(h[12:]); major != 1 {
-		return fmt.Errorf("version %d.%d is not known; convert it with editcap -F pcap", major, n.order.Uint16(h[14:]))
-	}
+	// The version is not looked at: there is only 1.0, and a block that does not read like it is damage anyway.
 	length := n.order.Uint32(h[4:])
 	if length < 28 {
 		return fmt.Errorf("it claims %d bytes, the least is 28", length)
