@@ -68,7 +68,7 @@ func (m *message) detail(t protocols.Transport, asked *request) *Detail {
 	}
 	m.addValues(d, asked)
 	if m.has&hasUMAS != 0 && m.isAnswer() {
-		d.Status = m.umasStatus()
+		d.Status = umasStatus[m.umas]
 	}
 	return d
 }

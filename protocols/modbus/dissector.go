@@ -97,8 +97,10 @@ func (m *message) outcome() protocols.Outcome {
 		return protocols.OutcomeUnknown
 	case m.has&hasException != 0 && m.exception == acknowledge:
 		return protocols.OutcomeUnknown
-	case m.has&hasException != 0, m.isAnswer() && m.has&hasUMAS != 0 && m.umas == umasError:
+	case m.has&hasException != 0:
 		return protocols.OutcomeRefused
+	case m.isAnswer() && m.has&hasUMAS != 0:
+		return umasOutcomes[m.umas]
 	case m.isAnswer():
 		return protocols.OutcomeDone
 	default:
@@ -142,12 +144,11 @@ func (m *message) readEvent(e protocols.Event, asked *request) protocols.Event {
 	switch {
 	case asked != nil:
 		e.Object.First, e.Object.Count = uint32(asked.ref), uint32(asked.qty)
-		e.Values = protocols.Values{Type: protocols.ValueWords, Raw: m.words}
+		if m.words != nil {
+			e.Values = protocols.Values{Type: protocols.ValueWords, Raw: m.words}
+		}
 	case m.has&hasQty != 0:
 		e.Object.First, e.Object.Count = uint32(m.ref), uint32(m.qty)
-	}
-	if m.words == nil || !m.isAnswer() {
-		e.Values = protocols.Values{}
 	}
 	return e
 }

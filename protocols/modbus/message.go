@@ -99,7 +99,7 @@ func (m *message) decode(b []byte, from protocols.Side) {
 	m.function = &functions[m.code]
 	m.meaning = &m.function.meaning
 	if code == 0 {
-		m.fail("function code 0", 0) // §4.1: not valid
+		m.fail("function code is not valid", 0) // §4.1
 	}
 	m.layout(code)(c, m)
 	if c.Failed() {

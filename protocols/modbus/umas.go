@@ -113,13 +113,11 @@ func (m *message) soundUMAS() bool {
 	return m.meaning.action != protocols.ActionNone
 }
 
-// umasStatus is how records call an answer's status.
-func (m *message) umasStatus() string {
-	if m.umas == umasDone {
-		return "ok"
-	}
-	return "error"
-}
+// umasOutcomes and umasStatus translate an answer's status.
+var (
+	umasOutcomes = map[uint8]protocols.Outcome{umasDone: protocols.OutcomeDone, umasError: protocols.OutcomeRefused}
+	umasStatus   = map[uint8]string{umasDone: "ok", umasError: "error"}
+)
 
 // Where messages have what is told here: the text's length byte before each text, and the firmware's version as two
 // bytes of decimal digits, minor first.

@@ -3,6 +3,7 @@ package protocoltest
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/spanwatch/spanwatch/protocols"
 )
@@ -98,7 +99,7 @@ func (f *framer) step(from protocols.Side, s *side) (bool, error) {
 		return true, nil
 	}
 	if f.probing && !s.synced {
-		switch f.spec.Probe(f.transport, exact(s.buf)) {
+		switch f.spec.Probe(f.transport, slices.Clip(s.buf)) {
 		case protocols.No:
 			s.drop(len(s.buf))
 			return false, nil
@@ -107,7 +108,7 @@ func (f *framer) step(from protocols.Side, s *side) (bool, error) {
 		}
 		s.synced = true
 	}
-	n := f.spec.Length(exact(s.buf))
+	n := f.spec.Length(slices.Clip(s.buf))
 	switch {
 	case n == 0:
 		return false, nil
