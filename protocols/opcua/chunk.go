@@ -84,7 +84,7 @@ func (p *partials) forget(from protocols.Side) {
 func (d *conversation) secure() error {
 	channel := d.body.LE32()
 	if d.detail != nil {
-		d.detail.Channel = &channel
+		d.detail.Channel = shown(channel)
 	}
 	if d.kind.tag == "OPN" {
 		uri, certificate := octets(&d.body), octets(&d.body)
@@ -94,25 +94,25 @@ func (d *conversation) secure() error {
 			d.certificate(d.From, certificate)
 		}
 	} else if token := d.body.LE32(); d.detail != nil {
-		d.detail.Token = &token
+		d.detail.Token = shown(token)
 	}
 	if d.body.Failed() {
 		return d.fault(d.kind.name)
 	}
-	rest := d.body
 	seq, id := d.body.LE32(), d.body.LE32()
 	inProgress := d.partials.find(d.From, id) != nil
 	switch {
+	case d.kind.tag == "OPN" && d.security.policy != policyNone:
+		return d.encrypted() // always, whatever the mode (Part 6, 6.7.4)
 	case inProgress, knownService(d.body) != nil:
-		d.security.readable(d.kind)
+		d.security.readable()
 	case d.security.policy == policyNone || d.security.mode == modeNone || d.security.mode == modeSign:
 		// No known service, but not encrypted either: an unknown one, or the end of a message whose start was lost.
 	default:
-		d.body = rest
 		return d.encrypted()
 	}
 	if d.detail != nil {
-		d.detail.Seq, d.detail.RequestID = &seq, &id
+		d.detail.Seq, d.detail.RequestID = shown(seq), shown(id)
 	}
 	if d.security.mode == modeSign && d.body.Len() > d.security.signature {
 		d.body = wire.New(d.body.Bytes(d.body.Len() - d.security.signature))

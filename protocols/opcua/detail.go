@@ -37,6 +37,9 @@ type Detail struct {
 	RequestFrame    uint64   `json:"request_frame,omitempty"`
 }
 
+// shown gives a number that a detail shows even when it is 0. Only a detail pays for its allocation.
+func shown(n uint32) *uint32 { return &n }
+
 // value lists one value, or the status that stands in its place, if somebody asked for details.
 func (d *conversation) value(v value, s status) {
 	if d.detail != nil && len(d.detail.Values) < maxListed {

@@ -68,9 +68,8 @@ func (s *security) open(uri []byte, names *names) {
 
 // readable notes that a message could be read: a channel with a policy then only signs, and one that seemed encrypted
 // is not.
-func (s *security) readable(k *kind) {
+func (s *security) readable() {
 	switch {
-	case k.tag == "OPN":
 	case s.policy != "" && s.policy != policyNone:
 		s.mode = modeSign
 	case s.mode == modeEncrypt:

@@ -114,8 +114,12 @@ func (d *conversation) answer() {
 	skipDiagnostic(c)
 	skipStrings(c, 1)
 	extensionObject(c)
+	if c.Failed() {
+		d.emit(d.service.name, d.service.action, protocols.OutcomeUnknown, protocols.Object{}, protocols.Values{})
+		return
+	}
 	d.pair()
-	if d.detail != nil && !c.Failed() {
+	if d.detail != nil {
 		d.detail.ServiceResult = d.result.String()
 	}
 	if d.service.id == faultID || d.result.bad() {
@@ -124,6 +128,9 @@ func (d *conversation) answer() {
 	}
 	d.parameters()
 	outcome := protocols.OutcomeDone
+	if c.Failed() {
+		outcome = protocols.OutcomeUnknown
+	}
 	if d.results > 0 && d.refused == d.results {
 		outcome = protocols.OutcomeRefused
 	}

@@ -37,7 +37,8 @@ type application struct {
 // Application types (Part 4, 7.4).
 const clientAndServer = 2
 
-func applicationDescription(c *wire.Cursor) application {
+// application reads an ApplicationDescription and shows the first one of a message.
+func (d *conversation) application(c *wire.Cursor) application {
 	a := application{uri: octets(c), product: octets(c), name: localizedText(c), kind: c.LE32()}
 	octets(c) // gateway
 	octets(c) // discovery profile
@@ -46,15 +47,17 @@ func applicationDescription(c *wire.Cursor) application {
 			a.url = url
 		}
 	}
+	if !c.Failed() {
+		d.show(func(x *Detail) *string { return &x.ApplicationURI }, a.uri)
+		d.show(func(x *Detail) *string { return &x.ApplicationName }, a.name)
+		d.show(func(x *Detail) *string { return &x.ProductURI }, a.product)
+	}
 	return a
 }
 
 // describe tells what an application says of itself. The name is chosen by whoever installed it, the product's URI by
 // its maker; an application that is client and server at once is what supervisory systems are.
 func (d *conversation) describe(about subject, a application) {
-	d.show(func(x *Detail) *string { return &x.ApplicationURI }, a.uri)
-	d.show(func(x *Detail) *string { return &x.ApplicationName }, a.name)
-	d.show(func(x *Detail) *string { return &x.ProductURI }, a.product)
 	name := a.name
 	if len(name) == 0 {
 		name = a.uri
@@ -83,7 +86,7 @@ func (d *conversation) endpoints() {
 	var offered []string
 	for range d.count(leastEndpoint) {
 		url := octets(c)
-		a := applicationDescription(c)
+		a := d.application(c)
 		certificate := octets(c)
 		mode, policy := modeName(c.LE32()), octets(c)
 		for i := count(c, leastTokenPolicy); i > 0 && !c.Failed(); i-- {
@@ -147,7 +150,7 @@ func (d *conversation) foundServers() {
 	c := &d.body
 	n := d.count(leastApplication)
 	for range n {
-		a := applicationDescription(c)
+		a := d.application(c)
 		if c.Failed() {
 			return
 		}
@@ -190,6 +193,7 @@ func (d *conversation) registerServer() {
 		}
 	}
 	if !c.Failed() {
+		d.show(func(x *Detail) *string { return &x.ProductURI }, a.product)
 		d.describe(subject{side: protocols.Client}, a)
 	}
 }
@@ -199,7 +203,7 @@ const registerServer2ID = 12211
 // createSession reads the parameters of a CreateSessionRequest (Part 4, 5.6.2).
 func (d *conversation) createSession() {
 	c := &d.body
-	a := applicationDescription(c)
+	a := d.application(c)
 	octets(c) // server
 	url, name := octets(c), octets(c)
 	octets(c) // nonce
@@ -212,7 +216,9 @@ func (d *conversation) createSession() {
 	d.endpoint(url)
 	d.show(func(x *Detail) *string { return &x.SessionName }, name)
 	d.certificate(protocols.Client, certificate)
-	d.target(protocols.Object{Area: areaSession, Name: d.names.text(name)}, protocols.ActionConnect, protocols.Values{})
+	if len(name) > 0 {
+		d.target(protocols.Object{Area: areaSession, Name: d.names.text(name)}, protocols.ActionConnect, protocols.Values{})
+	}
 }
 
 // createdSession reads the parameters of a CreateSessionResponse.
