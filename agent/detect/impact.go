@@ -37,11 +37,11 @@ type altered struct {
 }
 
 const (
-	maxEvidence   = 40
-	maxImpacted   = 50
-	maxReach      = 20
-	discoverAt    = 3
-	discoverWithn = time.Minute
+	maxEvidence    = 40
+	maxImpacted    = 50
+	maxReach       = 20
+	discoverAt     = 3
+	discoverWithin = time.Minute
 )
 
 // findImpact finds what an actor under a verdict did to an OT asset.
@@ -189,8 +189,7 @@ func (d *Detector) isAsset(r *record) bool {
 			}
 		}
 	}
-	v, ok := d.inventory.Device(d.inventory.ID(r.targetAt))
-	return ok && v.Category == inventory.CategoryOT
+	return d.inventory.IsOT(r.targetAt)
 }
 
 // verdictFor gives the strongest verdict that holds for a deed of the level reached.
@@ -268,7 +267,7 @@ func (d *Detector) discovers(actor address, s *suspect) bool {
 	}
 	slices.SortFunc(starts, time.Time.Compare)
 	for k := discoverAt - 1; k < len(starts); k++ {
-		if starts[k].Sub(starts[k-discoverAt+1]) <= discoverWithn {
+		if starts[k].Sub(starts[k-discoverAt+1]) <= discoverWithin {
 			return true
 		}
 	}

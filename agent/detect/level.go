@@ -36,26 +36,27 @@ type meaning struct {
 	level      Level
 	verb       string   // what was done, after "it": "wrote process values"
 	tried      string   // the same when every attempt was refused
+	link       string   // what joins the verb to the target: "to"
 	techniques []string // of ATT&CK for ICS
 }
 
 // meanings is the one table from action to impact.
 var meanings = [actionCount]meaning{
-	protocols.ActionNone:      {level: LevelContact, verb: "sent messages that say nothing"},
-	protocols.ActionConnect:   {level: LevelContact, verb: "opened conversations", tried: "tried to connect"},
-	protocols.ActionAlarm:     {level: LevelContact, verb: "received alarms"},
-	protocols.ActionRead:      {LevelRead, "read process values", "tried to read process values", []string{"T0801"}},
-	protocols.ActionSubscribe: {LevelRead, "subscribed to process values", "tried to subscribe to process values", []string{"T0801"}},
-	protocols.ActionBrowse:    {LevelEngineeringRead, "listed points and blocks", "tried to list points and blocks", []string{"T0861"}},
-	protocols.ActionIdentify:  {LevelEngineeringRead, "asked what the device is", "tried to ask what the device is", []string{"T0888"}},
-	protocols.ActionLogin:     {LevelEngineeringRead, "logged in", "tried to log in", []string{"T0859"}},
-	protocols.ActionUpload:    {LevelEngineeringRead, "read the program out", "tried to read the program out", []string{"T0845"}},
-	protocols.ActionFile:      {LevelEngineeringRead, "transferred files", "tried to transfer files", []string{"T0893"}},
-	protocols.ActionWrite:     {LevelWrite, "wrote process values", "tried to write process values", []string{"T0855", "T0836"}},
-	protocols.ActionConfigure: {LevelWrite, "changed settings", "tried to change settings", []string{"T0836"}},
-	protocols.ActionDownload:  {LevelControl, "loaded program parts into the device", "tried to load program parts into the device", []string{"T0843", "T0889"}},
-	protocols.ActionFirmware:  {LevelControl, "sent firmware", "tried to send firmware", []string{"T0857"}},
-	protocols.ActionControl:   {LevelControl, "changed the operating mode", "tried to change the operating mode", []string{"T0858"}},
+	protocols.ActionNone:      {level: LevelContact, verb: "sent messages that say nothing", link: "to"},
+	protocols.ActionConnect:   {level: LevelContact, verb: "connected", tried: "tried to connect", link: "to"},
+	protocols.ActionAlarm:     {level: LevelContact, verb: "received alarms", link: "from"},
+	protocols.ActionRead:      {LevelRead, "read process values", "tried to read process values", "from", []string{"T0801"}},
+	protocols.ActionSubscribe: {LevelRead, "subscribed to process values", "tried to subscribe to process values", "from", []string{"T0801"}},
+	protocols.ActionBrowse:    {LevelEngineeringRead, "listed points and blocks", "tried to list points and blocks", "of", []string{"T0861"}},
+	protocols.ActionIdentify:  {LevelEngineeringRead, "asked for the identity", "tried to ask for the identity", "of", []string{"T0888"}},
+	protocols.ActionLogin:     {LevelEngineeringRead, "logged in", "tried to log in", "to", []string{"T0859"}},
+	protocols.ActionUpload:    {LevelEngineeringRead, "took the program out", "tried to take the program out", "of", []string{"T0845"}},
+	protocols.ActionFile:      {LevelEngineeringRead, "transferred files", "tried to transfer files", "to or from", []string{"T0893"}},
+	protocols.ActionWrite:     {LevelWrite, "wrote process values", "tried to write process values", "to", []string{"T0855", "T0836"}},
+	protocols.ActionConfigure: {LevelWrite, "changed settings", "tried to change settings", "of", []string{"T0836"}},
+	protocols.ActionDownload:  {LevelControl, "loaded program parts", "tried to load program parts", "into", []string{"T0843", "T0889"}},
+	protocols.ActionFirmware:  {LevelControl, "sent firmware", "tried to send firmware", "to", []string{"T0857"}},
+	protocols.ActionControl:   {LevelControl, "changed the operating mode", "tried to change the operating mode", "of", []string{"T0858"}},
 }
 
 const (

@@ -100,7 +100,7 @@ func (t *tale) headline() string {
 	}
 	for _, x := range f.did {
 		if meanings[x.action].level == f.level {
-			return verb(x) + " of"
+			return verb(x) + " " + meanings[x.action].link
 		}
 	}
 	return "reached"
@@ -193,8 +193,11 @@ func (t *tale) lastWrite(key touched) deed {
 
 func change(first, last deed) string {
 	name := named(first.action, first.object)
-	if first.object == (protocols.Object{}) {
-		name = first.message
+	switch {
+	case first.action == protocols.ActionControl:
+		name = strings.TrimSpace("operating mode ("+first.message) + ")"
+	case first.object == (protocols.Object{}):
+		name = fmt.Sprintf("%s (%s)", first.message, first.action)
 	}
 	switch {
 	case last.after == "":

@@ -162,7 +162,7 @@ func (r *Reached) reason() string {
 		way = fmt.Sprintf("in %d hops, through %s,", r.Hops, r.ViaIP)
 	}
 	if r.Alters > 0 {
-		return fmt.Sprintf("reached %s over %s; altered that way %d times", way, over, r.Alters)
+		return fmt.Sprintf("reached %s over %s; altering messages seen that way: %d", way, over, r.Alters)
 	}
 	return fmt.Sprintf("reached %s over %s", way, over)
 }

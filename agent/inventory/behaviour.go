@@ -10,8 +10,8 @@ import (
 // behaviour is what a host did in OT conversations, on either side.
 type behaviour struct {
 	served  [16]uint64 // answers (and, over TCP, requests accepted) by action
-	named   uint64     // of these, about objects known by name alone
-	valued  uint64     // of these, about numbered objects
+	nodes   uint64     // of these, about nodes of an address space
+	others  uint64     // of these, about anything else
 	sealed  bool       // answered a recognised protocol with encrypted messages
 	units   bitset     // units that answered
 	sealed1 time.Time
@@ -30,7 +30,8 @@ type asking struct {
 }
 
 const (
-	maxUnits = 32 // more answering units than a serial line can load: a server that ignores the unit
+	areaNode = "node" // the area of objects in an address space
+	maxUnits = 32     // more answering units than a serial line can load: a server that ignores the unit
 
 	// A client that stays is part of the plant; one that comes by is not, whatever it asks for.
 	stayMinutes = 10
@@ -78,10 +79,10 @@ func (b *behaviour) serve(e *protocols.Event) {
 	}
 	b.served[e.Action]++
 	b.span(e.Time)
-	if e.Object.Name != "" && e.Object.Count == 0 {
-		b.named++
-	} else if e.Object.Count > 0 {
-		b.valued++
+	if e.Object.Area == areaNode {
+		b.nodes++
+	} else if e.Object != (protocols.Object{}) {
+		b.others++
 	}
 	if e.From == protocols.Server && e.Outcome == protocols.OutcomeDone && e.Object.HasUnit && isUnit(e.Object.Unit) {
 		b.units.set(uint8(e.Object.Unit))
@@ -150,8 +151,8 @@ func (b *behaviour) merge(o behaviour) {
 	for k := range b.served {
 		b.served[k] += o.served[k]
 	}
-	b.named += o.named
-	b.valued += o.valued
+	b.nodes += o.nodes
+	b.others += o.others
 	b.sealed = b.sealed || o.sealed
 	if !o.first.IsZero() {
 		b.span(o.first)
@@ -207,8 +208,10 @@ func (d *gathered) claims() []claim {
 	}
 	switch {
 	case !b.serves():
-	case b.named > 0 && b.valued == 0:
-		add(TypeSCADAServer, 50, b.first, b.last, "serves objects by name")
+	case b.programmable():
+		add(TypePLC, 65, b.first, b.last, "takes programs or changes of operating mode")
+	case b.nodes > 0 && b.others == 0:
+		add(TypeSCADAServer, 50, b.first, b.last, "serves the nodes of an address space")
 	case b.alters() > 0:
 		add(TypePLC, 60, b.first, b.last, "accepts commands")
 	case b.served[protocols.ActionRead] > 0:
@@ -220,7 +223,7 @@ func (d *gathered) claims() []claim {
 		switch {
 		case a.programs > 0:
 			add(TypeEngineering, 58, a.first, a.last, "transfers programs or changes operating modes, and keeps doing so")
-		case a.polls() && (len(a.servers) >= 5 || b.serves() && b.valued == 0):
+		case a.polls() && (len(a.servers) >= 5 || b.serves() && b.others == 0):
 			add(TypeSCADAServer, 62, a.first, a.last, "polls %d devices", len(a.servers))
 		case a.polls():
 			add(TypeHMI, 52, a.first, a.last, "polls %d devices", len(a.servers))
@@ -243,6 +246,11 @@ func (b *behaviour) alters() (n uint64) {
 		}
 	}
 	return n
+}
+
+// programmable reports whether the host serves what only controllers do.
+func (b *behaviour) programmable() bool {
+	return b.served[protocols.ActionDownload]+b.served[protocols.ActionFirmware]+b.served[protocols.ActionControl] > 0
 }
 
 func hasNoIP(h *host) bool { return !h.addr.IsValid() }

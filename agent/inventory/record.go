@@ -362,3 +362,18 @@ func (i *Inventory) compromised(id string, d *gathered) Compromise {
 	}
 	return best
 }
+
+// IsOT reports whether the device at an endpoint is an OT device as far as it is known now. It answers without making
+// a record where it can.
+func (i *Inventory) IsOT(e protocols.Endpoint) bool {
+	h := i.lookup(e)
+	if h == nil || !i.isDevice(h) {
+		return false
+	}
+	l := i.place(h)
+	if l == nil && !h.did.serves() && !h.did.asked.stays() && len(h.facts) == 0 {
+		return false
+	}
+	v, ok := i.Device(i.id(h))
+	return ok && v.Category == CategoryOT
+}
