@@ -163,7 +163,7 @@ func scanIncident(scan func(...any) error) (Incident, error) {
 	return i, err
 }
 
-// Incidents gives the incidents, the one with the latest alert first.
+// Incidents gives the incidents that stand for themselves, the one with the latest alert first.
 func (s *SQLite) Incidents(ctx context.Context, f IncidentFilter) ([]Incident, error) {
 	var c conditions
 	c.equal("site", f.Site)
@@ -171,6 +171,7 @@ func (s *SQLite) Incidents(ctx context.Context, f IncidentFilter) ([]Incident, e
 	c.equal("status", f.Status)
 	c.equal("product", f.Product)
 	c.contains("search", f.Search)
+	c.add("json_extract(body, '$.merged_into') IS NULL")
 	return query(ctx, s.read, scanIncident, `SELECT body, id FROM incident`+c.where()+` ORDER BY last_seen DESC, id DESC`+
 		limit(f.Limit), c.args...)
 }

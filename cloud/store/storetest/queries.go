@@ -104,6 +104,12 @@ func incidents(t *testing.T, open Open) {
 		equal(t, got, c.want)
 	}
 
+	merged := second
+	merged.MergedInto = first.ID
+	must[int64](t)(s.SaveIncident(ctx, merged))
+	equal(t, len(must[[]store.Incident](t)(s.Incidents(ctx, store.IncidentFilter{}))), 1)
+	equal(t, must[store.Incident](t)(s.Incident(ctx, second.ID)).MergedInto, first.ID)
+
 	lost := second
 	lost.ID = 4711
 	if _, err := s.SaveIncident(ctx, lost); !errors.Is(err, store.ErrNotFound) {
