@@ -108,7 +108,7 @@ func (m *message) addValues(d *Detail, asked *request) {
 		d.Bits = append(d.Bits, uint16(m.bits[i/8]>>(i%8)&1))
 	}
 	switch {
-	case m.has&hasException != 0:
+	case m.refused:
 	case m.code == 20 && m.isAnswer():
 		d.Registers = m.readRegisters()
 	case m.hasRecords():

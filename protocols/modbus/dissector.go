@@ -50,7 +50,7 @@ func (d *dissector) Dissect(dst []protocols.Event, in protocols.Message) ([]prot
 func (d *dissector) pair(frame uint64) *request {
 	m := &d.m
 	if !m.isAnswer() {
-		if m.has&hasException == 0 {
+		if !m.refused {
 			d.pending.add(m.request(frame))
 		}
 		return nil
@@ -59,11 +59,11 @@ func (d *dissector) pair(frame uint64) *request {
 	if !ok {
 		return nil
 	}
-	if m.has&hasException != 0 || m.code == umasCode {
+	if m.refused || m.code == umasCode {
 		m.meaning = r.meaning
 	}
 	if !r.fits(m) {
-		m.fail("answer does not fit its request, byte count", int(m.byteCount))
+		m.fail("answer does not fit its request, transaction", int(m.transaction))
 	}
 	d.asked = r
 	return &d.asked
@@ -73,7 +73,7 @@ func (d *dissector) pair(frame uint64) *request {
 func (m *message) request(frame uint64) request {
 	return request{
 		frame: frame, transaction: m.transaction, unit: m.unit, code: m.code, part: m.part(), has: m.has,
-		ref: m.ref, qty: m.qty, writeRef: m.writeRef, writeQty: m.writeQty, meaning: m.meaning, object: m.target(nil),
+		ref: m.ref, qty: m.qty, echo: m.echo(), writeRef: m.writeRef, writeQty: m.writeQty, meaning: m.meaning, object: m.target(nil),
 	}
 }
 
@@ -95,9 +95,9 @@ func (m *message) outcome() protocols.Outcome {
 	switch {
 	case m.has&hasCode == 0:
 		return protocols.OutcomeUnknown
-	case m.has&hasException != 0 && m.exception == acknowledge:
+	case m.refused && m.exception == acknowledge:
 		return protocols.OutcomeUnknown
-	case m.has&hasException != 0:
+	case m.refused:
 		return protocols.OutcomeRefused
 	case m.isAnswer() && m.has&hasUMAS != 0:
 		return umasOutcomes[m.umas]
@@ -169,9 +169,8 @@ func (m *message) target(asked *request) protocols.Object {
 		o.First, o.Count = uint32(m.ref), 1
 	case m.has&hasDiagnostic != 0:
 		o.First, o.Count = uint32(m.diagnostic), 1
-	case m.has&(hasMEI|hasUMAS) != 0 && m.count > 0:
-		o.First, o.Count = m.first, m.count
-		o.Name = m.targetName()
+	case m.has&(hasMEI|hasUMAS) != 0:
+		o.First, o.Count, o.Name = m.first, m.count, m.targetName()
 	case m.hasRecords():
 		if r, only := m.onlyRecord(); only {
 			return r.object(m.unit)
@@ -180,13 +179,13 @@ func (m *message) target(asked *request) protocols.Object {
 	return o
 }
 
-// targetName names what has a number beside its address.
+// targetName names what has a number beside its address, or more than one.
 func (m *message) targetName() string {
 	switch {
-	case m.has&hasUMAS != 0 && m.umas == 0x20:
+	case m.has&hasUMAS != 0 && m.umas == 0x20 && m.count > 0:
 		return fmt.Sprintf("block 0x%04X", m.umasBlock)
-	case m.has&hasMEI != 0 && m.mei == meiCANopen:
-		return fmt.Sprintf("node %d %04X:%02X", m.first>>24, m.first>>8&0xffff, m.first&0xff)
+	case m.has&hasMEI != 0 && m.mei == meiCANopen && m.index != 0:
+		return fmt.Sprintf("node %d %04X:%02X", m.node, m.index, m.subindex)
 	default:
 		return ""
 	}

@@ -73,7 +73,7 @@ func nextRecord(list *wire.Cursor, writing bool) (record, bool) {
 
 // hasRecords reports whether data is a list of records that name their file.
 func (m *message) hasRecords() bool {
-	return m.has&hasException == 0 && (m.code == 21 || m.code == 20 && m.from == protocols.Client)
+	return !m.refused && (m.code == 21 || m.code == 20 && m.from == protocols.Client)
 }
 
 // onlyRecord gives the record of a message that has exactly one.
@@ -85,7 +85,7 @@ func (m *message) onlyRecord() (record, bool) {
 
 // recordValues gives the registers of an answer to a request for a single record.
 func (m *message) recordValues(asked *request) protocols.Values {
-	if !m.isAnswer() || asked == nil || asked.object.Count == 0 || m.has&hasException != 0 {
+	if !m.isAnswer() || asked == nil || asked.object.Count == 0 || m.refused {
 		return protocols.Values{}
 	}
 	groups := wire.New(m.data)

@@ -121,10 +121,12 @@ func judge(b []byte) (judgement, int) {
 // sound reports whether the message is one that only Modbus could have meant.
 func (m *message) sound() bool {
 	switch {
+	case m.refused && m.isAnswer():
+		// Devices exist that append a zero to each exception.
+		padding := m.cursor.Len()
+		return m.exception >= 1 && m.exception <= 11 && (padding == 0 || padding == 1 && m.cursor.Peek(0) == 0)
 	case m.fault != "":
 		return false
-	case m.has&hasException != 0:
-		return m.exception >= 1 && m.exception <= 11
 	case m.code == umasCode:
 		return m.soundUMAS()
 	case m.code == 8, m.code == 43: // only with a part that is known

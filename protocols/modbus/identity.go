@@ -60,11 +60,7 @@ func canopen(c *wire.Cursor, m *message) {
 		m.meaning = &canopenWrite
 	}
 	c.Skip(1)
-	node, index, sub := c.U8(), c.U16(), c.U8()
-	if c.Failed() {
-		return
-	}
-	m.first, m.count = uint32(node)<<24|uint32(index)<<8|uint32(sub), 1
+	m.node, m.index, m.subindex = c.U8(), c.U16(), c.U8()
 	m.data = c.Rest()
 }
 
@@ -134,7 +130,7 @@ func (m *message) eachObject(f func(id uint8, value []byte)) {
 func (m *message) identityFacts() []protocols.Fact {
 	var facts []protocols.Fact
 	switch {
-	case m.from != protocols.Server || m.has&hasException != 0:
+	case m.from != protocols.Server || m.refused:
 	case m.has&hasMEI != 0 && m.mei == meiDeviceIdentification:
 		m.eachObject(func(id uint8, value []byte) {
 			meant, known := deviceFacts[id]

@@ -48,6 +48,7 @@ type message struct {
 	transaction uint16
 	unit        uint8
 	code        uint8 // without the exception bit
+	refused     bool  // the exception bit
 	exception   uint8
 	function    *function
 	meaning     *meaning // the function's, or that of its part
@@ -61,10 +62,12 @@ type message struct {
 	deviceObject       uint8
 	key, umas          uint8 // UMAS pairing key and function; in an answer its status
 
-	bits, words  []byte
-	data         []byte // what the function's own part reads: file records, device identification, UMAS
-	first, count uint32 // what canopen, device identification and UMAS address
-	umasBlock    uint16
+	bits, words    []byte
+	data           []byte // what the function's own part reads: file records, device identification, UMAS
+	first, count   uint32 // what device identification and UMAS address
+	umasBlock      uint16
+	node, subindex uint8 // what CANopen addresses
+	index          uint16
 
 	fault      string // what breaks the specification first; empty when nothing does
 	faultValue int
@@ -95,13 +98,13 @@ func (m *message) decode(b []byte, from protocols.Side) {
 		return
 	}
 	m.has |= hasCode
-	m.code = code &^ exceptionBit
+	m.code, m.refused = code&^exceptionBit, code&exceptionBit != 0
 	m.function = &functions[m.code]
 	m.meaning = &m.function.meaning
 	if code == 0 {
 		m.fail("function code is not valid", 0) // §4.1
 	}
-	m.layout(code)(c, m)
+	m.layout()(c, m)
 	if c.Failed() {
 		m.fail("message ends within its fields", len(b))
 	}
@@ -111,9 +114,9 @@ func (m *message) decode(b []byte, from protocols.Side) {
 }
 
 // layout gives what reads the fields that follow the function code.
-func (m *message) layout(code uint8) func(*wire.Cursor, *message) {
+func (m *message) layout() func(*wire.Cursor, *message) {
 	switch {
-	case code&exceptionBit != 0:
+	case m.refused:
 		return exceptionFields
 	case m.from == protocols.Client && m.function.request != nil:
 		return m.function.request

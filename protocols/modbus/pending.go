@@ -19,6 +19,7 @@ type request struct {
 	has                field
 	ref, qty           uint16
 	writeRef, writeQty uint16
+	echo               uint32 // what the answer repeats, beside the address
 	meaning            *meaning
 	object             protocols.Object
 }
@@ -68,6 +69,22 @@ func (p *pending) newest(m *message, fitting bool) int {
 	return at
 }
 
+// echo gives what the answer to a write repeats: values, quantity or masks (V1.1b3 §6.5, 6.6, 6.11, 6.12, 6.16).
+func (m *message) echo() uint32 {
+	switch {
+	case m.has&(hasAnd|hasOr) != 0:
+		return uint32(m.and)<<16 | uint32(m.or)
+	case m.has&hasQty != 0:
+		return uint32(m.qty)
+	case len(m.words) == 2:
+		return uint32(m.words[0])<<8 | uint32(m.words[1])
+	case len(m.bits) == 1:
+		return uint32(m.bits[0])
+	default:
+		return 0
+	}
+}
+
 // answeredBy reports whether the answer names the request.
 func (r *request) answeredBy(m *message) bool {
 	return r.transaction == m.transaction && r.unit == m.unit && r.code == m.code
@@ -75,7 +92,7 @@ func (r *request) answeredBy(m *message) bool {
 
 // fits reports whether the answer has the shape that the request asked for.
 func (r *request) fits(m *message) bool {
-	if m.has&hasException != 0 {
+	if m.refused {
 		return true
 	}
 	switch m.code {
@@ -84,7 +101,7 @@ func (r *request) fits(m *message) bool {
 	case 3, 4, 23:
 		return int(m.byteCount) == 2*int(r.qty)
 	case 5, 6, 15, 16, 22:
-		return m.ref == r.ref
+		return m.ref == r.ref && m.echo() == r.echo
 	case 8:
 		return m.diagnostic == r.part
 	case 43:

@@ -40,6 +40,8 @@ func TestProbe(t *testing.T) {
 		{"two requests", "0001 0000 0006 01 03 0000 000a 0002 0000 0006 01 03 0000 000a", protocols.YesClient, protocols.No},
 		{"a request, then something else", "0001 0000 0006 01 03 0000 000a 474554202f20", protocols.No, protocols.No},
 		{"exception", "0001 0000 0003 01 83 02", protocols.YesServer, protocols.YesServer},
+		{"exception with a zero behind it", "0001 0000 0004 0a 81 06 00", protocols.YesServer, protocols.YesServer},
+		{"exception with something behind it", "0001 0000 0004 0a 81 06 07", protocols.More, protocols.No},
 		{"exception code 0", "0001 0000 0003 01 83 00", protocols.More, protocols.No},
 		{"exception code 200", "0001 0000 0003 01 83 c8", protocols.More, protocols.No},
 		{"function 0 alone", "0000 0000 0006 01 00 00000000", protocols.More, protocols.No},
