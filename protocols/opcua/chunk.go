@@ -126,19 +126,17 @@ func (d *conversation) encrypted() error {
 		d.out = append(d.out, protocols.Event{From: d.From, Continued: true})
 		return nil
 	}
-	name, action, outcome := d.kind.name, protocols.ActionNone, protocols.OutcomeUnknown
-	switch {
-	case d.kind.tag != "OPN":
+	if d.kind.tag != "OPN" {
 		d.security.mode = modeEncrypt
+	}
+	switch {
+	case d.kind.tag == "MSG":
+		d.emit(d.kind.name, protocols.ActionNone, protocols.OutcomeUnknown, protocols.Object{}, protocols.Values{})
 	case d.From == protocols.Client:
-		name, outcome = name+"Request", protocols.OutcomeAsked
-	default:
-		name, outcome = name+"Response", protocols.OutcomeDone // a refusal would be an Error
+		d.emit(d.kind.name+"Request", protocols.ActionConnect, protocols.OutcomeAsked, protocols.Object{}, protocols.Values{})
+	default: // a refusal would be an Error
+		d.emit(d.kind.name+"Response", protocols.ActionConnect, protocols.OutcomeDone, protocols.Object{}, protocols.Values{})
 	}
-	if d.kind.tag != "MSG" {
-		action = protocols.ActionConnect
-	}
-	d.emit(name, action, outcome, protocols.Object{}, protocols.Values{})
 	if d.detail != nil {
 		d.detail.Encrypted = true
 	}
@@ -166,16 +164,20 @@ func (d *conversation) assemble(id uint32, inProgress bool) error {
 	return d.serve()
 }
 
-// aborted reports a message that its sender gave up (Part 6, 6.7.3).
+// aborted reports a message that its sender gave up (Part 6, 6.7.3). An answer that is given up refuses its request.
 func (d *conversation) aborted(id uint32) error {
-	name, action := d.kind.name, protocols.ActionNone
-	if begun, ok := d.partials.take(d.From, id); ok {
-		if s := knownService(wire.New(begun.bytes)); s != nil {
-			name, action = s.name, s.action
-		}
-	}
 	d.reason()
-	d.emit(name, action, protocols.OutcomeRefused, protocols.Object{}, protocols.Values{})
+	begun, _ := d.partials.take(d.From, id)
+	d.service = knownService(wire.New(begun.bytes))
+	switch {
+	case d.service == nil:
+		d.emit(d.kind.name, protocols.ActionNone, protocols.OutcomeRefused, protocols.Object{}, protocols.Values{})
+	case d.service.response:
+		d.pair()
+		d.settle(protocols.OutcomeRefused)
+	default:
+		d.emit(d.service.name, d.service.action, protocols.OutcomeRefused, protocols.Object{}, protocols.Values{})
+	}
 	d.attach(false)
-	return d.fault(name)
+	return d.fault(d.kind.name)
 }

@@ -1,0 +1,177 @@
+package opcua
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/gopcua/opcua/ua"
+	"pgregory.net/rapid"
+
+	"github.com/spanwatch/spanwatch/protocols"
+)
+
+// However a message is cut into chunks, and whatever comes between them, it gives the same events.
+func TestChunkingDoesNotMatter(t *testing.T) {
+	body := join(ask(631), read(numeric(2, 1), numeric(2, 2), join([]byte{formString, 3, 0}, str("Boiler"))))
+	want, err := dissect(t, opened(t), protocols.Client, chunk("F", 2, body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	rapid.Check(t, func(rt *rapid.T) {
+		d := opened(t)
+		var got []protocols.Event
+		for rest := body; len(rest) > 0; {
+			n := rapid.IntRange(1, len(rest)).Draw(rt, "size")
+			letter := "C"
+			if n == len(rest) {
+				letter = "F"
+			}
+			got, err = dissect(t, d, protocols.Client, chunk(letter, 2, rest[:n]))
+			if err != nil {
+				rt.Fatal(err)
+			}
+			if rest = rest[n:]; rapid.Bool().Draw(rt, "between") {
+				dissect(t, d, protocols.Server, chunk("C", 2, answer(634, 0)))
+			}
+		}
+		if len(got) != len(want) {
+			rt.Fatalf("%d events, want %d", len(got), len(want))
+		}
+		for i := range got {
+			if got[i].Object != want[i].Object || got[i].Message != want[i].Message {
+				rt.Errorf("%+v, want %+v", got[i], want[i])
+			}
+		}
+	})
+}
+
+// The table of open requests against a list that is searched.
+func TestPendingAgainstModel(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		var p pending
+		var model []exchange
+		remove := func(id uint32) (exchange, bool) {
+			for i, x := range model {
+				if x.id == id {
+					model = append(append([]exchange{}, model[:i]...), model[i+1:]...)
+					return x, true
+				}
+			}
+			return exchange{}, false
+		}
+		for frame := range rapid.IntRange(1, 600).Draw(t, "steps") {
+			id := rapid.Uint32Range(0, 300).Draw(t, "id")
+			if rapid.IntRange(0, 3).Draw(t, "answer") == 0 {
+				got, ok := p.take(id)
+				want, wantOK := remove(id)
+				if ok != wantOK || got.frame != want.frame || len(got.targets) != len(want.targets) {
+					t.Fatalf("take %d: %v %d, want %v %d", id, ok, got.frame, wantOK, want.frame)
+				}
+				p.recycle(got.targets)
+				continue
+			}
+			n := rapid.IntRange(0, 200).Draw(t, "targets")
+			list := p.list()
+			for range n {
+				list = append(list, target{})
+			}
+			p.put(exchange{id: id, frame: uint64(frame), targets: list})
+			remove(id)
+			sum := n
+			for _, x := range model {
+				sum += len(x.targets)
+			}
+			for len(model) >= maxPending || len(model) > 0 && sum > maxTargets {
+				sum -= len(model[0].targets)
+				model = model[1:]
+			}
+			model = append(model, exchange{id: id, frame: uint64(frame), targets: make([]target, n)})
+		}
+		if len(p.open) != len(model) {
+			t.Fatalf("%d open, want %d", len(p.open), len(model))
+		}
+	})
+}
+
+// What an independent implementation encodes is what is read. Only bytes that it wrote itself are shown to it.
+func TestAgainstAnotherEncoder(t *testing.T) {
+	header := &ua.RequestHeader{AuthenticationToken: ua.NewByteStringNodeID(1, []byte{1, 2}), AdditionalHeader: ua.NewExtensionObject(nil)}
+	guid := ua.NewGUIDNodeID(3, "72962B91-FA75-4AE6-8D28-B404DC7DAF63")
+	request := &ua.WriteRequest{RequestHeader: header, NodesToWrite: []*ua.WriteValue{
+		{NodeID: ua.NewNumericNodeID(0, 2258), AttributeID: ua.AttributeIDValue, Value: dataValueOf(t, float32(1.5))},
+		{NodeID: ua.NewNumericNodeID(300, 70000), AttributeID: ua.AttributeIDValue, Value: dataValueOf(t, []int32{1, -2})},
+		{NodeID: ua.NewStringNodeID(2, "Kessel.Füllstand"), AttributeID: ua.AttributeIDValue, Value: dataValueOf(t, "voll")},
+		{NodeID: guid, AttributeID: ua.AttributeIDValue, Value: dataValueOf(t, true)},
+	}}
+	body, err := ua.Encode(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	events, err := dissect(t, opened(t), protocols.Client, chunk("F", 2, numeric(0, 673), body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, e := range events {
+		got = append(got, fmt.Sprintf("%s = %s", e.Object.Name, e.Values.Append(nil, 0, 8)))
+	}
+	want := []string{
+		"i=2258 = 1.5", "ns=300;i=70000 = 01000000feffffff", `ns=2;s=Kessel.Füllstand = "voll"`,
+		"ns=3;g=72962b91-fa75-4ae6-8d28-b404dc7daf63 = true",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func dataValueOf(t *testing.T, v any) *ua.DataValue {
+	t.Helper()
+	variant, err := ua.NewVariant(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &ua.DataValue{EncodingMask: ua.DataValueValue, Value: variant}
+}
+
+// TestStatusText shows that flags do not hide a code's name, and that an unknown code shows its number.
+func TestStatusText(t *testing.T) {
+	for s, want := range map[status]string{
+		0: "Good", 0x801F0000: "BadUserAccessDenied", 0x80210000: "BadIdentityTokenRejected", 0x80340400: "BadNodeIdUnknown",
+		0x8FFF0001: "0x8FFF0001",
+	} {
+		if got := s.String(); got != want {
+			t.Errorf("%#x: %s, want %s", uint32(s), got, want)
+		}
+	}
+}
+
+// A long or broken name stays distinct, bounded and valid.
+func TestTextIsBounded(t *testing.T) {
+	long := make([]byte, 60000)
+	other := append(append([]byte{}, long...), 1)
+	if a, b := text(long), text(other); a == b || len(a) > maxText+24 {
+		t.Errorf("two names of %d and %d bytes", len(a), len(b))
+	}
+	if got := text([]byte{'a', 0xff, 'b'}); got != "a\uFFFDb" {
+		t.Errorf("%q", got)
+	}
+}
+
+// BenchmarkReadResponse is a poll of one value in steady state: the answer, with the request that it needs.
+func BenchmarkReadResponse(b *testing.B) {
+	d := opened(b)
+	request := protocols.Message{From: protocols.Client, Bytes: chunk("F", 2, ask(631), read(numeric(2, 7)))}
+	response := protocols.Message{From: protocols.Server, Bytes: chunk("F", 2, answer(634, 0), doubles(1))}
+	var events []protocols.Event
+	var err error
+	b.ReportAllocs()
+	for b.Loop() {
+		if events, err = d.Dissect(events[:0], request); err != nil {
+			b.Fatal(err)
+		}
+		if events, err = d.Dissect(events[:0], response); err != nil || len(events) != 1 {
+			b.Fatalf("%d events, %v", len(events), err)
+		}
+	}
+}
