@@ -59,9 +59,11 @@ type Detector struct {
 	suspects  map[address]*suspect
 	alerts    map[string]*raised
 	portsOT   map[service]bool
-	dirty     map[pair]*record // of suspects: changed since last looked at
+	dirty     map[pair]*record // of suspects with an alert: changed since last looked at
+	waiting   map[pair]*record // of suspects without: the target may yet turn out to be an OT asset
 	now       time.Time
 	resolved  time.Time
+	retried   time.Time
 	stats     Stats
 }
 
@@ -110,6 +112,7 @@ func New(c Config, i *inventory.Inventory, g *graph.Graph) *Detector {
 		alerts:   make(map[string]*raised),
 		portsOT:  make(map[service]bool),
 		dirty:    make(map[pair]*record),
+		waiting:  make(map[pair]*record),
 	}
 }
 
@@ -124,6 +127,7 @@ func (d *Detector) Stats() Stats {
 // SetVerdicts replaces all verdicts. Deeds that were done before count for them too.
 func (d *Detector) SetVerdicts(verdicts []Verdict) {
 	d.book = newBook(verdicts, d.config.Site)
+	d.markCompromised()
 	d.resolve()
 }
 
@@ -135,7 +139,7 @@ func (d *Detector) Flow(f *protocols.Flow) {
 	d.clock(f.Last)
 	r := d.deeds.record(f.Conv.Client, f.Conv.Server, f.First)
 	r.met(f)
-	d.look(r, f.Opened > 0 && len(r.contact.spans) == 1, LevelContact)
+	d.look(r, f.Opened > 0 && len(r.contact.earned) == 1, LevelContact, f.Last)
 }
 
 // Event takes in a deed.
@@ -150,7 +154,7 @@ func (d *Detector) Event(e *protocols.Event) {
 	r := d.deeds.record(e.Conv.Client, e.Conv.Server, e.Time)
 	before, after := d.memory.event(r.target, e)
 	news := r.did(e, before, after)
-	d.look(r, news, meanings[e.Action].level)
+	d.look(r, news, meanings[e.Action].level, e.Time)
 	if meanings[e.Action].level < LevelRead {
 		return
 	}
@@ -159,7 +163,7 @@ func (d *Detector) Event(e *protocols.Event) {
 	}
 	// Who answers is in contact too: a compromised controller feeds those that ask it.
 	served := d.deeds.record(e.Conv.Server, e.Conv.Client, e.Time)
-	d.look(served, served.answered(e), LevelContact)
+	d.look(served, served.answered(e), LevelContact, e.Time)
 }
 
 func (d *Detector) clock(t time.Time) {
@@ -169,18 +173,19 @@ func (d *Detector) clock(t time.Time) {
 }
 
 // look judges a record at once when a suspect did something new, and notes it for later when only counts changed.
-func (d *Detector) look(r *record, news bool, level Level) {
-	if d.book.empty() {
+func (d *Detector) look(r *record, news bool, level Level, at time.Time) {
+	if d.book.empty() || !covered(d.suspect(r.actorAt).periods, at, at) {
 		return
 	}
-	if len(d.suspect(r.actorAt).periods) == 0 {
-		return
-	}
-	if a := d.alerts[d.alertID(impact, r)]; news || level > LevelContact && (a == nil || level > a.level) {
+	a := d.alerts[d.alertID(impact, r)]
+	switch {
+	case news || level > LevelContact && (a == nil || level > a.level):
 		d.judge(r)
-		return
+	case a == nil:
+		d.waiting[r.pair] = r
+	default:
+		d.dirty[r.pair] = r
 	}
-	d.dirty[r.pair] = r
 }
 
 // Advance tells that packet time has come to now: alerts of which only the count changed are emitted.
@@ -190,42 +195,42 @@ func (d *Detector) Advance(now time.Time) {
 		d.resolve()
 		return
 	}
-	for _, p := range d.dirtyPairs() {
+	for _, p := range sortedPairs(d.dirty) {
 		r := d.dirty[p]
-		if a := d.alerts[d.alertID(impact, r)]; a == nil || d.now.Sub(a.emitted) >= countRhythm {
+		if d.now.Sub(d.alerts[d.alertID(impact, r)].emitted) >= countRhythm {
 			delete(d.dirty, p)
 			d.judge(r)
-			if d.alerts[d.alertID(impact, r)] == nil {
-				d.wait(r)
-			}
+		}
+	}
+	if d.now.Sub(d.retried) < countRhythm {
+		return
+	}
+	d.retried = d.now
+	for _, p := range sortedPairs(d.waiting) {
+		r := d.waiting[p]
+		delete(d.waiting, p)
+		if d.deeds.records[p] == r {
+			d.judge(r)
 		}
 	}
 }
 
-// wait keeps a contact in view whose target may yet turn out to be an OT asset.
-func (d *Detector) wait(r *record) {
-	if len(d.dirty) < d.config.MaxPairs {
-		d.dirty[r.pair] = r
-	}
-}
-
 // Finish judges everything once more with all that is known, as at the end of a capture.
-func (d *Detector) Finish() { d.resolve() }
+func (d *Detector) Finish() {
+	d.markCompromised()
+	d.resolve()
+}
 
 // resolve matches all verdicts anew and judges every record of a suspect.
 func (d *Detector) resolve() {
 	d.resolved = d.now
 	clear(d.suspects)
 	clear(d.dirty)
-	d.markCompromised()
-	pairs := make([]pair, 0, len(d.deeds.records))
-	if !d.book.empty() || len(d.alerts) > 0 {
-		for p := range d.deeds.records {
-			pairs = append(pairs, p)
-		}
+	clear(d.waiting)
+	if d.book.empty() && len(d.alerts) == 0 {
+		return
 	}
-	slices.SortFunc(pairs, pair.compare)
-	for _, p := range pairs {
+	for _, p := range sortedPairs(d.deeds.records) {
 		r := d.deeds.records[p]
 		if len(d.suspect(r.actorAt).periods) > 0 || d.alerts[d.alertID(impact, r)] != nil {
 			d.judge(r)
@@ -233,9 +238,9 @@ func (d *Detector) resolve() {
 	}
 }
 
-func (d *Detector) dirtyPairs() []pair {
-	pairs := make([]pair, 0, len(d.dirty))
-	for p := range d.dirty {
+func sortedPairs(m map[pair]*record) []pair {
+	pairs := make([]pair, 0, len(m))
+	for p := range m {
 		pairs = append(pairs, p)
 	}
 	slices.SortFunc(pairs, pair.compare)
@@ -254,20 +259,21 @@ func (d *Detector) suspect(at protocols.Endpoint) *suspect {
 	s := &suspect{about: d.book.about(d.identify(at))}
 	s.periods = periods(s.about)
 	d.suspects[a] = s
+	if len(s.about) > 0 {
+		d.inventory.SetCompromise(d.inventory.ID(at), compromiseAt(s.about, d.now))
+	}
 	return s
 }
 
 func (d *Detector) identify(at protocols.Endpoint) identity {
 	var who identity
+	if d.book.learns() {
+		who.device, who.macs, who.names = d.inventory.Identity(at)
+	}
 	if at.Addr.IsValid() {
 		who.addrs = []netip.Addr{at.Addr}
 	} else {
 		who.macs = []string{at.MAC.String()}
-	}
-	if d.book.learns() {
-		if v, ok := d.inventory.Device(d.inventory.ID(at)); ok {
-			who.device, who.names, who.macs = v.ID, v.Names, v.MACs
-		}
 	}
 	return who
 }

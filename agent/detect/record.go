@@ -11,7 +11,6 @@ import (
 func (r *record) met(f *protocols.Flow) {
 	r.seen(f.First, f.Last)
 	r.port(f.Conv.Server.Port)
-	s := span{first: f.First, last: f.Last, asked: f.Opened, done: f.Answered, refused: f.Refused}
 	outcome := protocols.OutcomeAsked
 	switch {
 	case f.Refused > 0:
@@ -19,7 +18,10 @@ func (r *record) met(f *protocols.Flow) {
 	case f.Answered > 0:
 		outcome = protocols.OutcomeDone
 	}
-	r.contact.add(s)
+	// A report tells of its first and its last packet; what lay between is not known to have been contact at any
+	// given time.
+	r.contact.add(span{first: f.First, last: f.First, asked: f.Opened})
+	r.contact.add(span{first: f.Last, last: f.Last, done: f.Answered, refused: f.Refused})
 	if f.Opened == 0 {
 		r.contact.settle(f.Conv, outcome)
 		return

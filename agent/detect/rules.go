@@ -58,6 +58,8 @@ func (d *Detector) judge(deeds *record) {
 			a := old.alert.clone()
 			a.Description = closed(a.Description, s)
 			d.raise(a, old.level, deeds)
+		case len(s.periods) > 0:
+			d.waiting[deeds.pair] = deeds
 		}
 	}
 }

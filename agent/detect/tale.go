@@ -322,7 +322,7 @@ func (t *tale) impacted() []Asset {
 	if t.finding.level < LevelWrite {
 		return all
 	}
-	for _, id := range t.d.graph.Dependants(t.target.ID) {
+	for _, id := range t.d.graph.Dependants(t.record.targetAt) {
 		if v, ok := t.d.inventory.Device(id); ok && id != t.actor.ID && len(all) < maxImpacted {
 			all = append(all, asset(v, first(v.IPs), "asks the target for values: what it shows or does may rest on what was changed"))
 		}

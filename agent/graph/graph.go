@@ -96,7 +96,8 @@ type Graph struct {
 	packets uint64
 	bytes   uint64
 	stats   Stats
-	out     map[address]*outgoing // who talks to whom, kept with the edges
+	out     map[address]*outgoing                      // who asks whom, kept with the edges
+	asked   map[address]map[address]protocols.Endpoint // the same from the server's side
 }
 
 // New makes an empty Graph that names devices by ids.
@@ -115,7 +116,7 @@ func New(c Config, ids func(protocols.Endpoint) string) *Graph {
 	}
 	return &Graph{
 		config: c, ids: ids, edges: make(map[key]*edge), guesses: make(map[uint64]*guess),
-		out: make(map[address]*outgoing),
+		out: make(map[address]*outgoing), asked: make(map[address]map[address]protocols.Endpoint),
 	}
 }
 

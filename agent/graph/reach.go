@@ -51,6 +51,10 @@ func (g *Graph) link(k key, e *edge) *hop {
 	if h == nil {
 		h = &hop{server: e.server, labels: make(map[string]bool)}
 		o.to[k.server] = h
+		if g.asked[k.server] == nil {
+			g.asked[k.server] = make(map[address]protocols.Endpoint)
+		}
+		g.asked[k.server][k.client] = e.client
 	}
 	h.labels[cmp.Or(k.label, k.transport.String())] = true
 	return h
@@ -59,6 +63,7 @@ func (g *Graph) link(k key, e *edge) *hop {
 // relink builds the neighbourhood anew after edges were forgotten.
 func (g *Graph) relink() {
 	g.out = make(map[address]*outgoing)
+	g.asked = make(map[address]map[address]protocols.Endpoint)
 	for k, e := range g.edges {
 		e.hop = g.link(k, e)
 		e.hop.alters += e.alters
@@ -167,21 +172,17 @@ func (r *Reached) reason() string {
 	return fmt.Sprintf("reached %s over %s", way, over)
 }
 
-// Dependants gives the ids of the devices that ask the given one, sorted: who loses sight or control when it fails.
-func (g *Graph) Dependants(device string) []string {
+// Dependants gives the ids of the devices that ask the one at an endpoint, sorted: who loses sight or control when it
+// fails. At most 256.
+func (g *Graph) Dependants(server protocols.Endpoint) []string {
+	self := g.ids(server)
 	var all []string
-	for _, o := range g.out {
-		from := g.ids(o.client)
-		if from == "" || from == device {
-			continue
-		}
-		for _, h := range o.to {
-			if g.ids(h.server) == device {
-				all = append(all, from)
-				break
-			}
+	for _, client := range g.asked[addressOf(server)] {
+		if id := g.ids(client); id != "" && id != self {
+			all = append(all, id)
 		}
 	}
 	slices.Sort(all)
-	return slices.Compact(all)
+	all = slices.Compact(all)
+	return all[:min(len(all), maxReached)]
 }

@@ -36,7 +36,7 @@ const (
 	// A client that stays is part of the plant; one that comes by is not, whatever it asks for.
 	stayMinutes = 10
 	pollReads   = 50
-	pollSpan    = time.Minute
+	pollSpan    = 5 * time.Minute
 )
 
 // serves reports whether the host serves OT.
@@ -166,9 +166,9 @@ func (a *asking) stays() bool {
 	return a.minutes >= stayMinutes || a.polls()
 }
 
-// polls reports whether the client reads over and over and changes little.
+// polls reports whether the client reads over and over, and more than it changes.
 func (a *asking) polls() bool {
-	return a.reads >= pollReads && a.reads >= 5*a.alters && a.last.Sub(a.first) >= pollSpan
+	return a.reads >= pollReads && a.reads >= 2*a.alters && a.last.Sub(a.first) >= pollSpan
 }
 
 // units gives the units that are devices of their own: several, and no more than a serial line can load.
@@ -231,7 +231,7 @@ func (d *gathered) claims() []claim {
 	}
 	switch {
 	case d.only(hasNoIP):
-	case len(d.answered) > 0 && a.total == 0:
+	case len(d.answered) > 0 && !d.calls && a.total == 0:
 		add(TypeServer, 20, d.first, d.last, "answers on port %d", d.answered[0])
 	default:
 		add(TypeWorkstation, 15, d.first, d.last, "a host that serves no OT")

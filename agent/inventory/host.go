@@ -18,6 +18,7 @@ type host struct {
 	bindings    []binding
 	spoken      bool
 	inside      bool // counted among the hosts inside the site's networks
+	calls       bool // opened a conversation
 	vlans       set[uint16]
 	protocols   set[string]
 	answered    set[uint16] // ports on which it answered conversations of no known protocol

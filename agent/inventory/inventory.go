@@ -118,7 +118,11 @@ func (i *Inventory) Flow(f *protocols.Flow) {
 		if f.Protocol != "" && h.addressed(f.Conv, side) {
 			h.protocols.add(f.Protocol)
 		}
-		if side == protocols.Server && f.Answered > 0 && f.Protocol == "" {
+		switch {
+		case !f.Conv.Proven || f.Answered == 0:
+		case side == protocols.Client:
+			h.calls = true
+		case f.Protocol == "":
 			h.answered.add(f.Conv.Server.Port)
 		}
 	})

@@ -68,6 +68,7 @@ type gathered struct {
 	units       []uint16
 	answered    set[uint16]
 	routes      bool
+	calls       bool
 	first, last time.Time
 	facts       collected
 }
@@ -78,6 +79,7 @@ func (i *Inventory) gather(hosts []*host) *gathered {
 	for _, h := range hosts {
 		d.did.merge(h.did)
 		d.answered.union(h.answered)
+		d.calls = d.calls || h.calls
 		if d.first.IsZero() || h.first.Before(d.first) {
 			d.first = h.first
 		}
@@ -361,6 +363,26 @@ func (i *Inventory) compromised(id string, d *gathered) Compromise {
 		}
 	}
 	return best
+}
+
+// Identity gives what tells the device at an endpoint from others beside its addresses: its id, MACs and names, all empty
+// when it is no device. It costs less than [Inventory.Device].
+func (i *Inventory) Identity(e protocols.Endpoint) (id string, macs, names []string) {
+	h := i.lookup(e)
+	if h == nil || !i.isDevice(h) {
+		return "", nil, nil
+	}
+	id = i.id(h)
+	d := &gathered{hosts: i.members(id), link: i.place(h)}
+	for _, h := range d.hosts {
+		for k := range h.facts {
+			if k.key == protocols.FactName && k.module == "" && k.unit == 0 {
+				names = append(names, k.value)
+			}
+		}
+	}
+	slices.Sort(names)
+	return id, i.macs(d), slices.Compact(names)
 }
 
 // IsOT reports whether the device at an endpoint is an OT device as far as it is known now. It answers without making
