@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -55,10 +56,10 @@ func (n *network) ns(name string) string { return n.prefix + name }
 // addNamespace makes a namespace without IPv6, whose neighbour discovery would fill the capture.
 func (n *network) addNamespace(ctx context.Context, name string) error {
 	ns := n.ns(name)
+	n.made = append(n.made, ns) // first, because the command may be interrupted after it has done its work
 	if err := run(ctx, "ip", "netns", "add", ns); err != nil {
 		return err
 	}
-	n.made = append(n.made, ns)
 	return runAll(ctx, [][]string{
 		{"ip", "netns", "exec", ns, "sysctl", "-qw", "net.ipv6.conf.all.disable_ipv6=1", "net.ipv6.conf.default.disable_ipv6=1"},
 		{"ip", "-n", ns, "link", "set", "lo", "up"},
@@ -93,6 +94,9 @@ func offloadsOff(ns, link string) []string {
 func (n *network) close() error {
 	var errs []error
 	for _, ns := range n.made {
+		if _, err := os.Stat(filepath.Join(nsFolder, ns)); errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
 		errs = append(errs, run(context.Background(), "ip", "netns", "del", ns))
 	}
 	n.made = nil

@@ -29,24 +29,26 @@ var plant = []host{
 	{"plc-highlift", "10.20.10.22", "28:63:36:9c:11:22", "plc", "OT", "Siemens", "6ES7 315-2EH14-0AB0", "V3.2.6", "S C-X4U421302009", "s7comm"},
 	{"hmi-01", "10.20.20.11", "00:d0:c9:8e:20:11", "hmi", "OT", "", "", "", "", "→ modbus"},
 	{"hmi-02", "10.20.20.12", "00:1c:06:15:a2:12", "hmi", "OT", "", "", "", "", "→ s7comm"},
-	{"scada-01", "10.20.20.30", "00:01:05:3a:77:30", "scada-server", "OT", "open62541", "open62541 OPC UA Server", "1.4.11.1", "", "opcua → modbus"},
+	{"scada-01", "10.20.20.30", "00:01:05:3a:77:30", "scada-server", "OT", "open62541", "open62541 OPC UA Server", "1.4.11-undefined", "", "opcua → modbus, dns"},
 	{"historian-01", "10.20.20.40", "b8:ca:3a:6d:05:40", "historian", "OT", "", "", "", "", "→ opcua, dns, http"},
 	{"files-01", "10.20.30.5", "98:e7:43:12:9f:05", "server", "Endpoint", "", "", "", "", "http, ssh"},
-	{"eng-station", "10.20.30.10", "3c:d9:2b:52:8d:10", "engineering-station", "OT", "", "", "", "", "→ modbus, s7comm"},
+	{"eng-station", "10.20.30.10", "3c:d9:2b:52:8d:10", "engineering-station", "OT", "", "", "", "", "→ modbus, s7comm, dns"},
 	{"office-pc-1", "10.20.30.21", "f8:b1:56:c0:44:21", "workstation", "Endpoint", "", "", "", "", "→ dns, dhcp, http, ssh"},
 	{"office-pc-2", "10.20.30.22", "d4:be:d9:31:7e:22", "workstation", "Endpoint", "", "", "", "", "→ dns, dhcp, http, ssh"},
 	{laptop, "10.20.30.66", "54:e1:ad:77:3b:66", "workstation", "Endpoint", "", "", "", "", "→ dns, dhcp, http, ssh; in the attack modbus, opcua, s7comm"},
 }
 
-// address returns the address of the named host; a wrong name is a fault of the tables.
-func address(name string) string {
+// find returns the named host; a wrong name is a fault of the tables.
+func find(name string) host {
 	for _, h := range plant {
 		if h.name == name {
-			return h.ip
+			return h
 		}
 	}
 	panic(fmt.Sprintf("lab: no host %q in the plant", name))
 }
+
+func address(name string) string { return find(name).ip }
 
 // hostsTSV is the plant as the label file beside the captures.
 func hostsTSV() string {

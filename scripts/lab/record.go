@@ -161,7 +161,7 @@ func (r *recording) wait(ctx context.Context, d time.Duration) error {
 func (r *recording) perform(ctx context.Context, steps []step) error {
 	for _, s := range steps {
 		slog.Info("step", "name", s.name, "host", s.host)
-		m := moment{step: s.name, actor: address(s.host), ports: s.ports, techniques: s.techniques, what: s.what, start: time.Now()}
+		m := moment{step: s.name, actor: address(s.host), ports: s.ports, techniques: s.techniques, what: s.what, start: now()}
 		limited, cancel := context.WithTimeout(ctx, stepTimeout)
 		err := r.processes.finish(limited, s.host, "step-"+s.name, s.argv...)
 		cancel()
@@ -172,7 +172,7 @@ func (r *recording) perform(ctx context.Context, steps []step) error {
 		if err := r.wait(ctx, s.pause/2); err != nil {
 			return err
 		}
-		m.end = time.Now()
+		m.end = now()
 		r.timeline = append(r.timeline, m)
 		if err := r.wait(ctx, s.pause/2); err != nil {
 			return err
@@ -247,3 +247,6 @@ func compress(from, to string) (err error) {
 	}
 	return z.Close()
 }
+
+// now is as exact as the timeline file.
+func now() time.Time { return time.Now().Truncate(time.Microsecond) }

@@ -92,16 +92,18 @@ func clients() []program {
 	for _, v := range []struct{ name, seconds string }{
 		{"office-pc-1", "7"}, {"office-pc-2", "11"}, {"historian-01", "30"}, {laptop, "13"},
 	} {
-		mac := ""
-		for _, h := range plant {
-			if h.name == v.name {
-				mac = h.mac
-			}
-		}
-		all = append(all, program{v.name, v.name + "-office",
-			[]string{"office", "visit", v.name, mac, address(v.name), address("gw-01"), v.seconds}})
+		h := find(v.name)
+		all = append(all, program{h.name, h.name + "-office",
+			[]string{"office", "visit", h.name, h.mac, h.ip, address("gw-01"), v.seconds}})
 	}
-	return append(all, program{"office-pc-1", "office-pc-1-ping", []string{"ping", "-i", "10", address("gw-01")}},
+	resolve := func(host string, names ...string) program {
+		return program{host, host + "-names", append([]string{"office", "resolve", address("gw-01"), "60"}, names...)}
+	}
+	return append(all,
+		resolve("scada-01", "plc-intake", "plc-dosing", "plc-pressure", "meter-feed"),
+		resolve("historian-01", "scada-01"),
+		resolve("eng-station", "plc-filter", "plc-highlift", "hmi-01", "hmi-02"),
+		program{"office-pc-1", "office-pc-1-ping", []string{"ping", "-i", "10", address("gw-01")}},
 		program{"eng-station", "eng-station-ping", []string{"ping", "-i", "15", address("files-01")}})
 }
 

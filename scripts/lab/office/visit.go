@@ -23,17 +23,46 @@ func visit(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	seconds, err := strconv.ParseFloat(args[4], 64)
+	period, err := seconds(args[4])
 	if err != nil {
 		return err
 	}
 	if err := renewLease(host, hardware, net.ParseIP(address), server); err != nil {
 		return fmt.Errorf("lease: %w", err)
 	}
-	tick := time.NewTicker(time.Duration(seconds * float64(time.Second)))
+	return repeat(ctx, period, func(round int) error { return roundTrip(ctx, server, round) })
+}
+
+// resolve looks up names, as clients do whose configuration names their servers.
+func resolve(ctx context.Context, server, every string, names []string) error {
+	period, err := seconds(every)
+	if err != nil {
+		return err
+	}
+	return repeat(ctx, period, func(round int) error {
+		for i, name := range names {
+			if _, err := lookUp(server, name, uint16(round*len(names)+i)); err != nil {
+				return fmt.Errorf("name: %w", err)
+			}
+		}
+		return nil
+	})
+}
+
+func seconds(s string) (time.Duration, error) {
+	n, err := strconv.ParseUint(s, 10, 16)
+	if err != nil || n == 0 {
+		return 0, fmt.Errorf("%q is no number of seconds", s)
+	}
+	return time.Duration(n) * time.Second, nil
+}
+
+// repeat calls do at once and then every period until ctx ends or do fails.
+func repeat(ctx context.Context, period time.Duration, do func(round int) error) error {
+	tick := time.NewTicker(period)
 	defer tick.Stop()
 	for round := 0; ; round++ {
-		if err := roundTrip(ctx, server, round); err != nil {
+		if err := do(round); err != nil {
 			return err
 		}
 		select {

@@ -172,14 +172,9 @@ func write(ctx context.Context, address string, args []string) error {
 	}
 	defer disconnect(ctx, c)
 	for _, arg := range args {
-		at := strings.LastIndexByte(arg, '=')
-		if at < 0 {
-			return fmt.Errorf("write %q is not NODE=NUMBER", arg)
-		}
-		node, err := ua.ParseNodeID(arg[:at])
-		number, err2 := strconv.ParseFloat(arg[at+1:], 64)
-		if err := errors.Join(err, err2); err != nil {
-			return fmt.Errorf("write %q: %w", arg, err)
+		node, number, err := parseWrite(arg)
+		if err != nil {
+			return err
 		}
 		answer, err := c.Write(ctx, &ua.WriteRequest{NodesToWrite: []*ua.WriteValue{{
 			NodeID:      node,
@@ -192,4 +187,18 @@ func write(ctx context.Context, address string, args []string) error {
 		fmt.Println(arg, answer.Results)
 	}
 	return nil
+}
+
+// parseWrite splits NODE=NUMBER at the last equals sign, since node ids have some.
+func parseWrite(arg string) (*ua.NodeID, float64, error) {
+	at := strings.LastIndexByte(arg, '=')
+	if at < 0 {
+		return nil, 0, fmt.Errorf("write %q is not NODE=NUMBER", arg)
+	}
+	node, err := ua.ParseNodeID(arg[:at])
+	number, err2 := strconv.ParseFloat(arg[at+1:], 64)
+	if err := errors.Join(err, err2); err != nil {
+		return nil, 0, fmt.Errorf("write %q: %w", arg, err)
+	}
+	return node, number, nil
 }

@@ -55,7 +55,7 @@ func addresses(arg string) ([]netip.Addr, error) {
 		return nil, err
 	}
 	var out []netip.Addr
-	for at := first; at.Compare(last) <= 0; at = at.Next() {
+	for at := first; at.IsValid() && at.Compare(last) <= 0; at = at.Next() {
 		if out = append(out, at); len(out) > maxAddresses {
 			return nil, fmt.Errorf("range %q has more than %d addresses", arg, maxAddresses)
 		}

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/binary"
+	"fmt"
 	"strings"
 	"sync"
 )
@@ -17,6 +18,7 @@ const (
 type message struct {
 	kind      byte
 	reference uint16
+	fault     uint16 // error class and code of an answer, 0 for none
 	parameter []byte
 	data      []byte
 }
@@ -33,8 +35,9 @@ func parse(frame []byte) (m message, ok bool) {
 	m.reference = binary.BigEndian.Uint16(b[4:])
 	parameter, data := int(binary.BigEndian.Uint16(b[6:])), int(binary.BigEndian.Uint16(b[8:]))
 	head := 10
-	if m.kind == ackData {
+	if m.kind == ackData && len(b) >= 12 {
 		head = 12
+		m.fault = binary.BigEndian.Uint16(b[10:])
 	}
 	if len(b) != head+parameter+data || parameter == 0 {
 		return m, false
@@ -43,14 +46,14 @@ func parse(frame []byte) (m message, ok bool) {
 	return m, m.kind == job || m.kind == ackData
 }
 
-// frame is the inverse of parse; an answer carries no error.
+// frame is the inverse of parse.
 func (m message) frame() []byte {
 	b := []byte{0x32, m.kind, 0, 0}
 	b = binary.BigEndian.AppendUint16(b, m.reference)
 	b = binary.BigEndian.AppendUint16(b, uint16(len(m.parameter)))
 	b = binary.BigEndian.AppendUint16(b, uint16(len(m.data)))
 	if m.kind == ackData {
-		b = append(b, 0, 0)
+		b = binary.BigEndian.AppendUint16(b, m.fault)
 	}
 	b = append(append(b, m.parameter...), m.data...)
 	head := []byte{3, 0, 0, 0, 2, 0xF0, 0x80}
@@ -90,14 +93,14 @@ func isInsertion(m message) bool {
 }
 
 func (c *conversation) acknowledge(m message, parameter, data []byte) error {
-	return c.send(message{ackData, m.reference, parameter, data}.frame())
+	return c.send(message{kind: ackData, reference: m.reference, parameter: parameter, data: data}.frame())
 }
 
 // ask sends a job of the PLC's own. Parameters as the client's: function, state, six bytes, file name.
 func (c *conversation) ask(function byte) error {
 	c.reference++
 	p := append([]byte{function, 0, 0, 0, 0, 0, 0, 0, byte(len(c.download))}, c.download...)
-	return c.send(message{job, c.reference, p, nil}.frame())
+	return c.send(message{kind: job, reference: c.reference, parameter: p}.frame())
 }
 
 // fileName reads the name of the block, such as _0800001P, from the parameters of a transfer.
@@ -116,10 +119,16 @@ func (c *conversation) requestDownload(m message) error {
 	return c.ask(0x1B)
 }
 
+// maxBlock is the size of the largest block an S7-300 takes.
+const maxBlock = 64 << 10
+
 // downloadBlock takes one part: data are its length, 00 FB, then the bytes.
 func (c *conversation) downloadBlock(m message) error {
 	if len(m.data) >= 4 {
 		c.received = append(c.received, m.data[4:]...)
+	}
+	if len(c.received) > maxBlock {
+		return fmt.Errorf("block %q has more than %d bytes", c.download, maxBlock)
 	}
 	if more := len(m.parameter) > 1 && m.parameter[1] != 0; more {
 		return c.ask(0x1B)
@@ -136,8 +145,14 @@ func (c *conversation) downloadEnded(message) error {
 // Identifier of the one upload a connection can have.
 const uploadID = 7
 
+// blockNotFound is class 0xD2, code 0x09.
+const blockNotFound = 0xD209
+
 func (c *conversation) startUpload(m message) error {
 	c.upload = c.blocks.get(fileName(m.parameter))
+	if c.upload == nil {
+		return c.send(message{kind: ackData, reference: m.reference, fault: blockNotFound, parameter: []byte{0x1D}}.frame())
+	}
 	p := []byte{0x1D, 0, 0, 0, 0, 0, 0, uploadID, 7}
 	return c.acknowledge(m, append(p, decimal(len(c.upload), 7)...), nil)
 }
