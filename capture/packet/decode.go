@@ -31,24 +31,30 @@ var (
 	errDepth    = fmt.Errorf("%w: headers nested too deeply", ErrMalformed)
 )
 
-// linkDecoders is keyed by LINKTYPE_ number.
-var linkDecoders = map[uint16]func(p *Packet, b []byte) error{
-	0:   (*Packet).null,
-	1:   func(p *Packet, b []byte) error { return p.ethernet(b, 0) },
-	9:   (*Packet).ppp,
-	12:  func(p *Packet, b []byte) error { return p.rawIP(b, 0) },
-	14:  func(p *Packet, b []byte) error { return p.rawIP(b, 0) },
-	101: func(p *Packet, b []byte) error { return p.rawIP(b, 0) },
-	104: (*Packet).chdlc,
-	108: (*Packet).null,
-	113: (*Packet).sll,
-	228: func(p *Packet, b []byte) error { return p.ipv4(b, 0) },
-	229: func(p *Packet, b []byte) error { return p.ipv6(b, 0) },
-	276: (*Packet).sll2,
+// header is a kind of header to go on with.
+type header uint8
+
+const (
+	headerEthernet header = iota + 1
+	headerNull
+	headerPPP
+	headerCHDLC
+	headerSLL
+	headerSLL2
+	headerRaw
+	headerIPv4
+	headerIPv6
+	headerMPLS
+)
+
+// links says what frames of a link type, by its LINKTYPE_ number, begin with.
+var links = map[uint16]header{
+	0: headerNull, 1: headerEthernet, 9: headerPPP, 12: headerRaw, 14: headerRaw, 101: headerRaw, 104: headerCHDLC,
+	108: headerNull, 113: headerSLL, 228: headerIPv4, 229: headerIPv6, 276: headerSLL2,
 }
 
 // Supports reports whether frames of a link type (LINKTYPE_ number) are decoded.
-func Supports(link uint16) bool { return linkDecoders[link] != nil }
+func Supports(link uint16) bool { return links[link] != 0 }
 
 // Decode reads the headers of a frame that begins as link (a LINKTYPE_ number) says. It overwrites all of p; p.Payload
 // borrows data. An error wraps ErrMalformed, and leaves what was readable before the fault; it is a LinkError for an
@@ -58,11 +64,39 @@ func (p *Packet) Decode(link uint16, data []byte) error {
 	if link == 1 {
 		return p.ethernet(data, 0)
 	}
-	if d := linkDecoders[link]; d != nil {
-		return d(p, data)
+	if h := links[link]; h != 0 {
+		return p.read(h, data, 0)
 	}
 	p.Payload = data
 	return LinkError(link)
+}
+
+// read goes on with a kind of header. (A table of methods would be shorter, but what is called through it makes every
+// Packet escape to the heap.)
+func (p *Packet) read(h header, b []byte, depth int) error {
+	switch h {
+	case headerEthernet:
+		// An Ethernet frame's VLANs are its own, also inside a tunnel that has others.
+		p.VLANs = [2]uint16{}
+		return p.ethernet(b, depth)
+	case headerNull:
+		return p.null(b)
+	case headerPPP:
+		return p.ppp(b, depth)
+	case headerCHDLC:
+		return p.chdlc(b)
+	case headerSLL:
+		return p.sll(b)
+	case headerSLL2:
+		return p.sll2(b)
+	case headerIPv4:
+		return p.ipv4(b, depth)
+	case headerIPv6:
+		return p.ipv6(b, depth)
+	case headerMPLS:
+		return p.mpls(b, depth)
+	}
+	return p.rawIP(b, depth)
 }
 
 // cut notes that the frame ends inside a header, and keeps the rest.

@@ -162,6 +162,8 @@ func (p *Packet) transport(proto uint8, b []byte, depth int) error {
 		return p.icmp(b)
 	case 4, 41, 47, 137:
 		return p.ipTunnel(proto, b, depth)
+	case extAH: // behind IPv4; extensions handles it behind IPv6
+		return p.extensions(b, depth)
 	}
 	p.Payload = b
 	return nil

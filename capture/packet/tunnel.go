@@ -18,35 +18,29 @@ const (
 // enter decodes what a tunnel carries. An IP tunnel hides the link addresses of the inner hosts, so they are forgotten;
 // the VLAN the tunnel runs in stays unless an inner Ethernet header tells its own. What turns out not to be a packet
 // leaves the outer one in place, with b as its payload.
-func (p *Packet) enter(b []byte, depth int, decode func(*Packet, []byte, int) error) error {
+func (p *Packet) enter(b []byte, depth int, inner header) error {
 	p.Payload = b
 	if depth >= maxDepth {
 		return errDepth
 	}
 	outer := *p
 	*p = Packet{Tunnels: outer.Tunnels + 1, VLANs: outer.VLANs}
-	err := decode(p, b, depth+1)
+	err := p.read(inner, b, depth+1)
 	if err != nil && !p.Src.IsValid() {
 		*p = outer
 	}
 	return err
 }
 
-// innerEthernet is an Ethernet frame in a tunnel: its VLANs are its own.
-func (p *Packet) innerEthernet(b []byte, depth int) error {
-	p.VLANs = [2]uint16{}
-	return p.ethernet(b, depth)
-}
-
 // ipTunnel goes into what IP carries under a tunnel's protocol number.
 func (p *Packet) ipTunnel(proto uint8, b []byte, depth int) error {
 	switch proto {
 	case 4: // IP in IP (RFC 2003)
-		return p.enter(b, depth, (*Packet).ipv4)
+		return p.enter(b, depth, headerIPv4)
 	case 41: // IPv6 (RFC 4213)
-		return p.enter(b, depth, (*Packet).ipv6)
+		return p.enter(b, depth, headerIPv6)
 	case 137: // MPLS in IP (RFC 4023)
-		return p.enter(b, depth, (*Packet).mpls)
+		return p.enter(b, depth, headerMPLS)
 	}
 	return p.gre(b, depth)
 }
@@ -77,10 +71,10 @@ func (p *Packet) gre(b []byte, depth int) error {
 	b = b[size:]
 	switch kind {
 	case etherTEB:
-		return p.enter(b, depth, (*Packet).innerEthernet)
+		return p.enter(b, depth, headerEthernet)
 	case etherERSPAN:
 		if flags&sequence == 0 { // type I has no header of its own
-			return p.enter(b, depth, (*Packet).innerEthernet)
+			return p.enter(b, depth, headerEthernet)
 		}
 		return p.erspan(b, 8, depth)
 	case etherERSPAN3:
@@ -90,13 +84,13 @@ func (p *Packet) gre(b []byte, depth int) error {
 		}
 		return p.erspan(b, size, depth)
 	case etherPPP:
-		return p.enter(b, depth, (*Packet).pppFrame)
+		return p.enter(b, depth, headerPPP)
 	case EtherIPv4:
-		return p.enter(b, depth, (*Packet).ipv4)
+		return p.enter(b, depth, headerIPv4)
 	case EtherIPv6:
-		return p.enter(b, depth, (*Packet).ipv6)
+		return p.enter(b, depth, headerIPv6)
 	case etherMPLS, etherMPLSMulti:
-		return p.enter(b, depth, (*Packet).mpls)
+		return p.enter(b, depth, headerMPLS)
 	}
 	p.Payload = b
 	return nil
@@ -110,7 +104,7 @@ func (p *Packet) erspan(b []byte, size, depth int) error {
 	}
 	vlan := binary.BigEndian.Uint16(b) & 0xfff
 	tunnels := p.Tunnels
-	err := p.enter(b[size:], depth, (*Packet).innerEthernet)
+	err := p.enter(b[size:], depth, headerEthernet)
 	if p.Tunnels == tunnels+1 && p.VLANs[0] == 0 {
 		p.VLANs[0] = vlan
 	}
@@ -124,26 +118,26 @@ func (p *Packet) udpTunnel(depth int) {
 	switch p.DstPort {
 	case portVXLAN: // RFC 7348 §5: flags with the I bit, 24 bits reserved, network identifier, 8 bits reserved
 		if len(b) >= 8 && b[0]&0x08 != 0 && b[7] == 0 {
-			p.attempt(b[8:], depth, (*Packet).innerEthernet)
+			p.attempt(b[8:], depth, headerEthernet)
 		}
 	case portGeneve: // RFC 8926 §3.4: version 0, length of options in words, EtherType of the payload
 		if len(b) < 8 || b[0]>>6 != 0 || len(b) < 8+int(b[0]&0x3f)*4 {
 			return
 		}
-		inner := b[8+int(b[0]&0x3f)*4:]
+		rest := b[8+int(b[0]&0x3f)*4:]
 		switch binary.BigEndian.Uint16(b[2:]) {
 		case etherTEB:
-			p.attempt(inner, depth, (*Packet).innerEthernet)
+			p.attempt(rest, depth, headerEthernet)
 		case EtherIPv4, EtherIPv6:
-			p.attempt(inner, depth, (*Packet).rawIP)
+			p.attempt(rest, depth, headerRaw)
 		}
 	}
 }
 
 // attempt enters a tunnel and stays outside without complaint where it finds no packet.
-func (p *Packet) attempt(b []byte, depth int, decode func(*Packet, []byte, int) error) {
+func (p *Packet) attempt(b []byte, depth int, inner header) {
 	payload, tunnels := p.Payload, p.Tunnels
-	if err := p.enter(b, depth, decode); err != nil && p.Tunnels == tunnels {
+	if err := p.enter(b, depth, inner); err != nil && p.Tunnels == tunnels {
 		p.Payload = payload
 	}
 }
@@ -178,7 +172,7 @@ func (p *Packet) mpls(b []byte, depth int) error {
 		}
 		b = b[4:]
 	}
-	return p.enter(b, depth, (*Packet).innerEthernet)
+	return p.enter(b, depth, headerEthernet)
 }
 
 // pppoe reads a PPPoE session header (RFC 2516 §4).
@@ -194,15 +188,12 @@ func (p *Packet) pppoe(b []byte, depth int) error {
 		b = b[:6+n]
 	}
 	p.Tunnels++
-	return p.pppFrame(b[6:], depth+1)
+	return p.ppp(b[6:], depth+1)
 }
 
-// ppp reads a PPP link.
-func (p *Packet) ppp(b []byte) error { return p.pppFrame(b, 0) }
-
-// pppFrame reads PPP with or without the HDLC address and control bytes (RFC 1662 §3.1), and with the protocol field
+// ppp reads PPP with or without the HDLC address and control bytes (RFC 1662 §3.1), and with the protocol field
 // whole or compressed to one byte (§2).
-func (p *Packet) pppFrame(b []byte, depth int) error {
+func (p *Packet) ppp(b []byte, depth int) error {
 	if len(b) >= 2 && b[0] == 0xff && b[1] == 3 {
 		b = b[2:]
 	}

@@ -208,10 +208,9 @@ func (t *Table) segment(c *Conversation, d Direction, p *packet.Packet, seq uint
 		if conflict {
 			t.conflict(c, d, frame, at)
 		}
+		// What the capture cut off is a hole like any other: the other end's acknowledgement tells it from a length
+		// that the receiver would not have believed.
 		t.deliver(c, d, b, frame, at)
-		if p.Missing > 0 {
-			t.gap(c, d, p.Missing)
-		}
 		return
 	}
 	if len(b) > 0 {
