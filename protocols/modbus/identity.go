@@ -94,7 +94,7 @@ func identificationAnswer(c *wire.Cursor, m *message) {
 	case list.Failed() || number > 0:
 		m.fail("device identification ends within its objects", number)
 	case list.Len() > 0:
-		m.fail("bytes after the end of the message", list.Len())
+		m.fail(faultBehind, list.Len())
 	}
 }
 

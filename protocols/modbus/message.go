@@ -109,9 +109,12 @@ func (m *message) decode(b []byte, from protocols.Side) {
 		m.fail("message ends within its fields", len(b))
 	}
 	if c.Len() > 0 {
-		m.fail("bytes after the end of the message", c.Len())
+		m.fail(faultBehind, c.Len())
 	}
 }
+
+// faultBehind is the fault of a message that is longer than its function makes it.
+const faultBehind = "bytes after the end of the message"
 
 // layout gives what reads the fields that follow the function code.
 func (m *message) layout() func(*wire.Cursor, *message) {

@@ -105,14 +105,6 @@ func (m *message) takeUMAS(c *wire.Cursor) {
 	m.data = c.Rest()
 }
 
-// soundUMAS: a request whose function is known, or an answer with one of the two statuses.
-func (m *message) soundUMAS() bool {
-	if m.isAnswer() {
-		return true // the status was checked
-	}
-	return m.meaning.action != protocols.ActionNone
-}
-
 // umasOutcomes and umasStatus translate an answer's status.
 var (
 	umasOutcomes = map[uint8]protocols.Outcome{umasDone: protocols.OutcomeDone, umasError: protocols.OutcomeRefused}
