@@ -133,13 +133,6 @@ func enumerate(names []string, most int) string {
 	return strings.Join(names[:len(names)-1], ", ") + " and " + names[len(names)-1]
 }
 
-func count(n int, one, many string) string {
-	if n == 1 {
-		return "1 " + one
-	}
-	return fmt.Sprintf("%d %s", n, many)
-}
-
 // capital makes the first letter of a sentence a capital.
 func capital(s string) string {
 	r, size := utf8.DecodeRuneInString(s)

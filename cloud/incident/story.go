@@ -69,7 +69,7 @@ type story struct {
 	actor   string // key; empty where no alert names an actor
 	verdict *store.Verdict
 	deeds   []deeds
-	others  int // further actors
+	others  []string // further actors, by key
 	names   plates
 	reach   []string // devices that were not touched but can be, by name
 }
@@ -77,13 +77,14 @@ type story struct {
 func tell(alerts []store.Alert, names plates) story {
 	t := story{lead: slices.MinFunc(alerts, Worse), names: names}
 	t.actor = actorOf(t.lead)
-	actors := map[string]bool{t.actor: true}
 	touched := map[string]bool{}
 	var own []store.Alert
 	for _, a := range alerts {
-		actors[actorOf(a)] = true
 		touched[actorOf(a)], touched[targetOf(a)] = true, true
-		if actorOf(a) != t.actor {
+		if other := actorOf(a); other != t.actor {
+			if other != "" && !slices.Contains(t.others, other) {
+				t.others = append(t.others, other)
+			}
 			continue
 		}
 		own = append(own, a)
@@ -91,7 +92,6 @@ func tell(alerts []store.Alert, names plates) story {
 			t.verdict = a.Verdict
 		}
 	}
-	t.others = len(actors) - 1
 	t.deeds = deedsOf(own)
 	for _, a := range alerts {
 		for _, r := range a.Reach {
@@ -129,8 +129,12 @@ func (t story) title() string {
 	if t.lead.Level == "effect" {
 		title += ", with effect on the process"
 	}
-	if t.others > 0 {
-		title += fmt.Sprintf("; %s acted", count(t.others, "other device", "other devices"))
+	switch len(t.others) {
+	case 0:
+	case 1:
+		title += fmt.Sprintf("; %s acted too", t.names.of(t.others[0]).name)
+	default:
+		title += fmt.Sprintf("; %d other devices acted too", len(t.others))
 	}
 	return title
 }

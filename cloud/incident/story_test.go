@@ -54,7 +54,7 @@ func TestTitleNamesActorAndWorstDeed(t *testing.T) {
 		{"effect", []store.Alert{done(stop, "effect", "control", "PLC Stop", "done")}, confirmed, "Compromised workstation ENG-03 (10.0.0.9) stopped PLC-2, with effect on the process"},
 		{"nobody known", []store.Alert{alert("8", "", "", night)}, nil, "Possible operational impact due to a compromised device"},
 		{"address outside", []store.Alert{{ID: "9", Site: "plant", ActorIP: "198.51.100.7", Target: "p1", Level: "contact", Time: night, LastTime: night, Revision: 1}}, nil, "Device 198.51.100.7 contacted PLC-1"},
-		{"second actor", []store.Alert{stop, alert("a", "hmi", "p2", night)}, confirmed, "Compromised workstation ENG-03 (10.0.0.9) stopped PLC-2; 1 other device acted"},
+		{"second actor", []store.Alert{stop, alert("a", "hmi", "p2", night)}, confirmed, "Compromised workstation ENG-03 (10.0.0.9) stopped PLC-2; HMI-1 acted too"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			m := plant()
