@@ -2,6 +2,7 @@ package opcua
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"strings"
 	"testing"
@@ -136,7 +137,7 @@ func TestChunkFlood(t *testing.T) {
 // Requests that are never answered, node names and monitored items without end must not grow the state without end.
 func TestTablesAreBounded(t *testing.T) {
 	d := opened(t)
-	for i := range uint32(3 * maxNames) {
+	for i := range uint32(maxNames + 200) {
 		name := join([]byte{formString, 2, 0}, str(fmt.Sprintf("node %d %s", i, strings.Repeat("x", int(i%1500)))))
 		dissect(t, d, protocols.Client, chunk("F", i, ask(631), read(name, name, name)))
 		item := join(name, le32(13), null, le16(0), null, le32(2), le32(i), make([]byte, 8), []byte{0, 0, 0}, make([]byte, 5))
@@ -213,4 +214,35 @@ func TestPasswordIsNotKept(t *testing.T) {
 	if all := fmt.Sprintf("%+v %+v", events[0], events[0].Detail); strings.Contains(all, "hunter2") || !strings.Contains(all, "operator") {
 		t.Error(all)
 	}
+}
+
+// FuzzParameters reads arbitrary parameters of every service, as a request and as its answer.
+func FuzzParameters(f *testing.F) {
+	for id := range services {
+		f.Add(id, []byte{})
+	}
+	f.Add(uint16(631), read(numeric(2, 7)))
+	f.Add(uint16(634), doubles(1, 2))
+	f.Add(uint16(673), join(le32(1), numeric(2, 7), le32(13), null, []byte{1, 0x80 | byte(typeVariant)}, le32(1), []byte{byte(typeDataValue), 0}))
+	f.Fuzz(func(t *testing.T, id uint16, parameters []byte) {
+		s := services[id]
+		if s == nil || len(parameters) > 4<<10 {
+			return
+		}
+		d := opened(t)
+		head, from := ask(id), protocols.Client
+		if s.response {
+			head, from = answer(id, 0), protocols.Server
+			if _, err := dissect(t, d, protocols.Client, chunk("F", 2, ask(631), read(numeric(2, 7), numeric(0, 2256)))); err != nil {
+				t.Fatal(err)
+			}
+		}
+		events, _ := dissect(t, d, from, chunk("F", 2, head, parameters))
+		if len(events) == 0 || len(events) > len(parameters)+2 {
+			t.Fatalf("%d events from %d bytes", len(events), len(parameters))
+		}
+		if _, err := json.Marshal(events[0].Detail); err != nil {
+			t.Error(err)
+		}
+	})
 }

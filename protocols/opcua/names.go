@@ -33,6 +33,9 @@ func (n *names) method(object, method string) string {
 
 // text keeps any other short text: URLs, session and user names.
 func (n *names) text(b []byte) string {
+	if len(b) > maxText {
+		return text(b)
+	}
 	n.scratch = append(append(n.scratch[:0], 0xfe), b...)
 	if name, ok := n.byID[string(n.scratch)]; ok {
 		return name

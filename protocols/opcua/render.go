@@ -99,6 +99,9 @@ func renderStructure(c *wire.Cursor, kind builtin) any {
 		return text(localizedText(c))
 	case typeExtensionObject:
 		x := extensionObject(c)
+		if x.id() == userTokenID {
+			x.body = nil // it holds a password
+		}
 		return map[string]any{"type": nodeText(x.typeID), "body": hex.EncodeToString(clip(x.body))}
 	case typeDataValue:
 		v, s := dataValue(c, 0)

@@ -46,14 +46,14 @@ func (d *conversation) parameters() {
 // specification unless it begins with some node id.
 func (d *conversation) unknown() error {
 	name := d.kind.name
-	kind := rawNodeID(&d.body)
+	id := rawNodeID(&d.body)
 	orphan := d.lost[d.From] || d.security.policy == ""
-	if kind != nil && !orphan {
-		name = "service " + d.names.node(kind)
+	if id != nil && !orphan {
+		name = "service " + d.names.node(id)
 	}
 	d.emit(name, protocols.ActionNone, protocols.OutcomeUnknown, protocols.Object{}, protocols.Values{})
 	d.attach(false)
-	if kind == nil && !orphan {
+	if id == nil && !orphan {
 		return fmt.Errorf("opcua: %w: no service at the start of a message", protocols.ErrMalformed)
 	}
 	return nil

@@ -8,16 +8,12 @@ import (
 	"github.com/spanwatch/spanwatch/protocols/wire"
 )
 
-// openChannel reads the parameters of an OpenSecureChannelRequest (Part 4, 5.5.2).
+// openChannel reads the parameters of an OpenSecureChannelRequest (Part 4, 5.5.2). It is readable under policy None only,
+// so the mode that it asks for tells nothing new.
 func (d *conversation) openChannel() {
-	c := &d.body
-	c.Skip(8) // protocol version, issue or renew
-	mode := modeName(c.LE32())
-	octets(c) // nonce
-	c.Skip(4) // lifetime
-	if !c.Failed() {
-		d.security.mode = mode
-	}
+	d.body.Skip(12) // protocol version, issue or renew, mode
+	octets(&d.body) // nonce
+	d.body.Skip(4)  // lifetime
 }
 
 // openedChannel reads the parameters of an OpenSecureChannelResponse.
