@@ -1,0 +1,65 @@
+package tpkt
+
+import "fmt"
+
+// MaxMessage is how many bytes a message of several DT fragments may have. A longer one is dropped and counted: an
+// endless one would otherwise take the sensor's memory.
+const MaxMessage = 64 << 10
+
+// keepBuffer is how large a buffer stays with a conversation between messages.
+const keepBuffer = 4 << 10
+
+// Reassembler joins the DT fragments of one direction into messages. The zero value is ready. Fragments without data,
+// which engineering software sends ahead of every message, join to nothing.
+type Reassembler struct {
+	buf     []byte
+	void    bool // the message in progress is being dropped up to its end mark
+	dropped uint64
+}
+
+// Add takes the next DT. It returns the message and true when p completed one; the message borrows p or the
+// reassembler and is valid until the next Add. The error, which wraps [ErrMalformed], tells once of a message that
+// outgrew [MaxMessage].
+func (r *Reassembler) Add(p PDU) (message []byte, whole bool, err error) {
+	if p.Last && len(r.buf) == 0 && !r.void {
+		return p.Payload, true, nil
+	}
+	if !r.void && len(r.buf)+len(p.Payload) > MaxMessage {
+		err = fmt.Errorf("tpkt: %w: fragments of %d bytes exceed %d", ErrMalformed, len(r.buf)+len(p.Payload), MaxMessage)
+		r.drop()
+	}
+	if r.void {
+		r.void = !p.Last
+		return nil, false, err
+	}
+	r.buf = append(r.buf, p.Payload...)
+	if !p.Last {
+		return nil, false, nil
+	}
+	message = r.buf
+	if cap(r.buf) > keepBuffer {
+		r.buf = nil
+	} else {
+		r.buf = r.buf[:0]
+	}
+	return message, true, nil
+}
+
+// Gap voids the message in progress: bytes of this direction were lost.
+func (r *Reassembler) Gap() {
+	if len(r.buf) > 0 {
+		r.dropped++
+	}
+	r.buf, r.void = r.buf[:0], false
+}
+
+func (r *Reassembler) drop() {
+	r.dropped++
+	r.buf, r.void = nil, true
+}
+
+// Pending gives the number of bytes that wait for their end mark.
+func (r *Reassembler) Pending() int { return len(r.buf) }
+
+// Dropped gives the number of messages that were given up.
+func (r *Reassembler) Dropped() uint64 { return r.dropped }

@@ -1,0 +1,93 @@
+package s7
+
+import (
+	"fmt"
+
+	"github.com/spanwatch/spanwatch/protocols"
+	"github.com/spanwatch/spanwatch/protocols/internal/tpkt"
+)
+
+// conversation is the state of one ISO-on-TCP connection.
+type conversation struct {
+	fragments [2]tpkt.Reassembler // DT fragments, by sender
+	lossy     [2]bool             // bytes of this sender were lost: what comes next may be a tail
+	tlsRest   [2]int              // bytes of a TLS record still to come, by sender
+
+	requested bool // a connection request awaits its answer
+	knownPLC  bool // the server's role has been told
+
+	msg     message
+	asked   table // jobs and userdata requests that await an answer
+	pushing table // userdata jobs whose answers will be pushed
+	uploads uploads
+	names   names
+	szl     szlParts
+	plus    plus
+}
+
+// Dissect implements [protocols.Dissector] for one TPKT packet.
+func (c *conversation) Dissect(dst []protocols.Event, m protocols.Message) ([]protocols.Event, error) {
+	pdu, err := tpkt.Parse(m.Bytes)
+	if err != nil {
+		return dst, malformed(err)
+	}
+	if pdu.Type != tpkt.DT {
+		return c.connection(dst, m, pdu), nil
+	}
+	b, whole, err := c.fragments[m.From].Add(pdu)
+	if err != nil {
+		return dst, malformed(err)
+	}
+	if !whole || len(b) == 0 {
+		return dst, nil
+	}
+	start := len(dst)
+	lossy := c.lossy[m.From]
+	c.lossy[m.From] = false
+	switch {
+	case c.tlsRest[m.From] > 0 || isTLS(b):
+		return c.tls(dst, m, b), nil
+	case b[0] == idClassic:
+		dst, err = c.classic(dst, m, b)
+	case b[0] == idPlus:
+		dst, err = c.plusMessage(dst, m, b)
+		if err != nil && lossy {
+			return dst[:start], nil // the last PDU of a message whose beginning was lost
+		}
+	case lossy:
+		return dst, nil
+	default:
+		return dst, fmt.Errorf("s7: %w: message begins with 0x%02x", protocols.ErrMalformed, b[0])
+	}
+	c.tellRole(dst[start:], m.From)
+	return dst, err
+}
+
+// Gap implements [protocols.Dissector].
+func (c *conversation) Gap(from protocols.Side) {
+	c.fragments[from].Gap()
+	c.lossy[from] = true
+	c.tlsRest[from] = 0
+	c.plus.fragments[from].reset()
+	c.szl.reset()
+}
+
+// malformed gives an error of the layers below the sentinel that the pipeline knows.
+func malformed(err error) error { return fmt.Errorf("s7: %w: %w", protocols.ErrMalformed, err) }
+
+// plcRole is told once, with the first message by which the server shows that it serves.
+var plcRole = []protocols.Fact{
+	{About: protocols.Server, Key: protocols.FactRole, Value: "plc", Confidence: 70},
+}
+
+func (c *conversation) tellRole(events []protocols.Event, from protocols.Side) {
+	if c.knownPLC || from != protocols.Server || len(events) == 0 || events[0].Continued {
+		return
+	}
+	c.knownPLC = true
+	if events[0].Facts == nil {
+		events[0].Facts = plcRole
+		return
+	}
+	events[0].Facts = append(events[0].Facts[:len(events[0].Facts):len(events[0].Facts)], plcRole...)
+}

@@ -1,0 +1,232 @@
+package s7
+
+import (
+	"encoding/binary"
+	"fmt"
+
+	"github.com/spanwatch/spanwatch/protocols"
+	"github.com/spanwatch/spanwatch/protocols/wire"
+)
+
+// Syntaxes of an item's address.
+const (
+	syntaxAny      = 0x10 // area, number, bit address
+	syntaxNCK      = 0x82 // numerical control: area, column, line, module
+	syntaxNCKMetre = 0x83 // the same in metric units
+	syntaxNCKInch  = 0x84 // the same in inches
+	syntaxDBRead   = 0xb0 // several areas of data blocks, as WinCC asks
+	syntaxSymbolic = 0xb2 // symbolic, as S7-1200 and S7-1500 are asked
+)
+
+// maxItems bounds what one message can hold; an item count is one byte, but items of syntaxDBRead hold several.
+const maxItems = 512
+
+// item is one variable of a message: its address from a request, its result from an answer, or both.
+type item struct {
+	syntax uint8
+	area   uint8
+	typ    uint8
+	bit    uint8
+	db     uint16
+	count  uint16
+	start  uint32 // byte offset; number of a counter or timer
+	span   uint8  // how many items, from this one on, share one result; 0 within such a group
+	path   []byte // what syntaxSymbolic, syntaxNCK and unknown syntaxes say; borrowed
+
+	coded bool
+	code  uint8
+	value []byte // borrowed
+}
+
+// area is a memory area of a controller.
+type area struct {
+	name   string
+	letter string // begins the name of a bit: "M0.1", "DB1.DBX0.1"
+	number bool   // elements are numbered, not addressed by byte
+}
+
+const (
+	areaDB      = 0x84
+	areaDI      = 0x85
+	areaCounter = 0x1c
+	areaTimer   = 0x1d
+)
+
+var areas = map[uint8]area{
+	0x03:        {name: "SI"},
+	0x05:        {name: "SF"},
+	0x06:        {name: "AI"},
+	0x07:        {name: "AQ"},
+	areaCounter: {name: "C", number: true},
+	areaTimer:   {name: "T", number: true},
+	0x1e:        {name: "IEC-C", number: true},
+	0x1f:        {name: "IEC-T", number: true},
+	0x80:        {name: "P", letter: "P"},
+	0x81:        {name: "I", letter: "I"},
+	0x82:        {name: "Q", letter: "Q"},
+	0x83:        {name: "M", letter: "M"},
+	areaDB:      {name: "DB", letter: ".DBX"},
+	areaDI:      {name: "DI", letter: ".DIX"},
+	0x86:        {name: "L", letter: "L"},
+	0x87:        {name: "V", letter: "V"},
+}
+
+// valueType is the type of an item's elements: its name and the size of an element in bytes.
+type valueType struct {
+	name string
+	size uint32
+}
+
+const typeBit = 0x01
+
+var types = map[uint8]valueType{
+	typeBit: {"BIT", 0},
+	0x02:    {"BYTE", 1},
+	0x03:    {"CHAR", 1},
+	0x04:    {"WORD", 2},
+	0x05:    {"INT", 2},
+	0x06:    {"DWORD", 4},
+	0x07:    {"DINT", 4},
+	0x08:    {"REAL", 4},
+	0x09:    {"DATE", 2},
+	0x0a:    {"TOD", 4},
+	0x0b:    {"TIME", 4},
+	0x0c:    {"S5TIME", 2},
+	0x0f:    {"DATE_AND_TIME", 8},
+	0x1c:    {"COUNTER", 2},
+	0x1d:    {"TIMER", 2},
+	0x1e:    {"IEC COUNTER", 2},
+	0x1f:    {"IEC TIMER", 2},
+	0x20:    {"HS COUNTER", 2},
+}
+
+func areaName(code uint8) string {
+	if a, ok := areas[code]; ok {
+		return a.name
+	}
+	return fmt.Sprintf("area-0x%02x", code)
+}
+
+func typeName(code uint8) string {
+	if t, ok := types[code]; ok {
+		return t.name
+	}
+	return fmt.Sprintf("0x%02x", code)
+}
+
+// addresses reads count item addresses into p.items, as far as they are there.
+func (p *message) addresses(c *wire.Cursor, count int) {
+	p.addressed = true
+	for n := range count {
+		if c.Len() < 2 || len(p.items) >= maxItems {
+			p.fail("%d items announced, %d are there", count, n)
+			return
+		}
+		kind := c.U8()
+		spec := c.Bytes(int(c.U8()))
+		if c.Failed() || kind != 0x12 || len(spec) == 0 {
+			p.fail("item %d of %d is no variable specification", n+1, count)
+			return
+		}
+		p.address(spec)
+		if len(spec)%2 == 1 && c.Len() > 0 && c.Peek(0) == 0 {
+			c.Skip(1) // items begin at even places
+		}
+	}
+}
+
+// address reads one variable specification: a syntax and what belongs to it.
+func (p *message) address(spec []byte) {
+	it := item{syntax: spec[0], span: 1, path: spec[1:]}
+	c := wire.New(spec[1:])
+	switch {
+	case it.syntax == syntaxAny && len(spec) >= 10:
+		it.typ, it.count, it.db, it.area = c.U8(), c.U16(), c.U16(), c.U8()
+		it.path = nil
+		it.start = c.U24()
+		if !it.numbered() {
+			it.start, it.bit = it.start>>3, uint8(it.start&7)
+		}
+	case it.syntax == syntaxDBRead && len(spec) >= 7:
+		p.addressDBRead(c)
+		return
+	case it.syntax == syntaxSymbolic && len(spec) >= 10:
+		c.Skip(1)
+		if c.U16() == areaPlusDB {
+			it.area, it.db = areaDB, c.U16()
+		} else {
+			it.area = symbolAreas[c.U16()]
+		}
+		it.path = c.Rest()
+	}
+	p.items = append(p.items, it)
+}
+
+// symbolAreas maps the areas of symbolic addresses to those of absolute ones.
+var symbolAreas = map[uint16]uint8{0x50: 0x81, 0x51: 0x82, 0x52: 0x83, 0x53: areaCounter, 0x54: areaTimer}
+
+// addressDBRead reads the areas of one item that share one result: length, data block, byte offset each.
+func (p *message) addressDBRead(c wire.Cursor) {
+	first, count := len(p.items), int(c.U8())
+	for range count {
+		it := item{syntax: syntaxDBRead, area: areaDB, typ: 0x02}
+		it.count, it.db, it.start = uint16(c.U8()), c.U16(), uint32(c.U16())
+		if c.Failed() || len(p.items) >= maxItems {
+			p.fail("%d areas announced, %d are there", count, len(p.items)-first)
+			break
+		}
+		p.items = append(p.items, it)
+	}
+	if len(p.items) > first {
+		p.items[first].span = uint8(len(p.items) - first)
+	}
+}
+
+// oneBit reports whether the item is a single bit, in an area whose bits have names.
+func (it *item) oneBit() bool {
+	return it.typ == typeBit && it.count == 1 && areas[it.area].letter != ""
+}
+
+func (it *item) numbered() bool { return areas[it.area].number }
+
+// object says what the item is about. Counts are bytes, but rows of bits and numbered elements count themselves, and a
+// single bit is known by name.
+func (it *item) object(names *names) protocols.Object {
+	switch it.syntax {
+	case syntaxAny, syntaxDBRead:
+		o := protocols.Object{Area: areaName(it.area), First: it.start, Count: uint32(it.count)}
+		if size := types[it.typ].size; !it.numbered() && size > 0 {
+			o.Count *= size
+		}
+		o.Name = names.variable(it)
+		if it.oneBit() {
+			o.First, o.Count = 0, 0 // the name says which bit of which byte
+		}
+		return o
+	case syntaxSymbolic:
+		return protocols.Object{Area: areaName(it.area), Name: names.symbol(it)}
+	case syntaxNCK, syntaxNCKMetre, syntaxNCKInch:
+		if len(it.path) >= 7 {
+			return protocols.Object{
+				Area: "NCK", First: uint32(binary.BigEndian.Uint16(it.path[1:])), Count: uint32(it.path[6]),
+				Unit: uint16(it.path[0]), HasUnit: true, Name: names.module(it.path[5]),
+			}
+		}
+	}
+	return protocols.Object{Area: areaName(it.area), Name: names.syntax(it.syntax)}
+}
+
+// values gives the item's process values. Memory is bytes, whatever type the client chose: so what one client wrote as
+// a REAL and another reads as a row of bytes is the same place with the same content.
+func (it *item) values() protocols.Values {
+	switch {
+	case len(it.value) == 0:
+		return protocols.Values{}
+	case it.oneBit():
+		return protocols.Values{Type: protocols.ValueBool, Raw: it.value}
+	case it.numbered() && len(it.value)%2 == 0:
+		return protocols.Values{Type: protocols.ValueWords, Raw: it.value}
+	default:
+		return protocols.Values{Type: protocols.ValueBytes, Raw: it.value}
+	}
+}

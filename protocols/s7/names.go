@@ -1,0 +1,134 @@
+package s7
+
+import (
+	"encoding/binary"
+	"fmt"
+	"strconv"
+)
+
+// maxNames is how many object names a conversation keeps. A client that walks through all data blocks starts it afresh.
+const maxNames = 1024
+
+// names keeps the text of object names, so that a poll does not format "DB1" every time. The zero value is ready.
+type names struct {
+	text    map[string]string
+	resets  uint64
+	scratch [64]byte
+}
+
+// lookup gives the text kept under a key.
+func (n *names) lookup(key []byte) (string, bool) {
+	text, ok := n.text[string(key)]
+	return text, ok
+}
+
+func (n *names) keep(key []byte, text string) string {
+	if len(n.text) >= maxNames {
+		n.text = nil
+		n.resets++
+	}
+	if n.text == nil {
+		n.text = make(map[string]string)
+	}
+	n.text[string(key)] = text
+	return text
+}
+
+// variable names an absolute address: the data block it lies in, and the bit where it is one.
+func (n *names) variable(it *item) string {
+	a := areas[it.area]
+	bit := it.oneBit()
+	block := it.area == areaDB || it.area == areaDI
+	if !bit && !block {
+		return ""
+	}
+	key := append(n.scratch[:0], 'v', it.area)
+	key = binary.BigEndian.AppendUint16(key, it.db)
+	if bit {
+		key = binary.BigEndian.AppendUint32(key, it.start)
+		key = append(key, it.bit)
+	}
+	if text, ok := n.lookup(key); ok {
+		return text
+	}
+	text := ""
+	if block {
+		text = a.name + strconv.Itoa(int(it.db))
+	}
+	if bit {
+		text = fmt.Sprintf("%s%s%d.%d", text, a.letter, it.start, it.bit)
+	}
+	return n.keep(key, text)
+}
+
+// maxSteps is how many steps of a symbolic path are named; deeper ones end in "…".
+const maxSteps = 12
+
+// symbol names a symbolic address by the local identifiers on its way: "DB3.14.256". Their names are in the project.
+func (n *names) symbol(it *item) string {
+	if len(it.path) > len(n.scratch)-4 {
+		return symbolText(it)
+	}
+	key := append(n.scratch[:0], 's', it.area)
+	key = append(binary.BigEndian.AppendUint16(key, it.db), it.path...)
+	if text, ok := n.lookup(key); ok {
+		return text
+	}
+	return n.keep(key, symbolText(it))
+}
+
+func symbolText(it *item) string {
+	text := []byte(areaName(it.area))
+	if it.area == areaDB {
+		text = strconv.AppendUint(text, uint64(it.db), 10)
+	}
+	if len(it.path) < 4 {
+		return string(text)
+	}
+	// The path begins with a checksum over the symbol; identifiers of four bytes follow, their upper four bits flags.
+	for step, path := 0, it.path[4:]; len(path) >= 4; step, path = step+1, path[4:] {
+		if step == maxSteps {
+			text = append(text, "…"...)
+			break
+		}
+		text = append(text, '.')
+		text = strconv.AppendUint(text, uint64(binary.BigEndian.Uint32(path)&0x0fffffff), 10)
+	}
+	return string(text)
+}
+
+// module names a module of a numerical control.
+func (n *names) module(code uint8) string {
+	key := append(n.scratch[:0], 'm', code)
+	if text, ok := n.lookup(key); ok {
+		return text
+	}
+	return n.keep(key, fmt.Sprintf("module 0x%02x", code))
+}
+
+// syntax names an address that is not read further.
+func (n *names) syntax(code uint8) string {
+	key := append(n.scratch[:0], 'x', code)
+	if text, ok := n.lookup(key); ok {
+		return text
+	}
+	return n.keep(key, fmt.Sprintf("syntax 0x%02x", code))
+}
+
+// number names something by a 16-bit number.
+func (n *names) number(id uint16) string {
+	key := binary.BigEndian.AppendUint16(append(n.scratch[:0], 'z'), id)
+	if text, ok := n.lookup(key); ok {
+		return text
+	}
+	return n.keep(key, fmt.Sprintf("0x%04x", id))
+}
+
+// object names an object of S7comm-plus.
+func (n *names) object(id uint32) string {
+	key := binary.BigEndian.AppendUint32(append(n.scratch[:0], 'o'), id)
+	if text, ok := n.lookup(key); ok {
+		return text
+	}
+	return n.keep(key, fmt.Sprintf("0x%08x", id))
+}

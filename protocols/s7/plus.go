@@ -1,0 +1,245 @@
+package s7
+
+import (
+	"encoding/binary"
+	"fmt"
+
+	"github.com/spanwatch/spanwatch/protocols"
+	"github.com/spanwatch/spanwatch/protocols/wire"
+)
+
+// Kinds of S7comm-plus messages, as details show them.
+const (
+	kindPDU         = "pdu"
+	kindKeepAlive   = "keepalive"
+	kindSystemEvent = "system-event"
+	kindTLS         = "tls"
+)
+
+// Versions that mark messages of another form.
+const (
+	plusSystemEvent = 0xfe
+	plusKeepAlive   = 0xff
+)
+
+// plusDigestLen is the length of the digest before the content of version 3, itself preceded by this length.
+const plusDigestLen = 32
+
+// Operation codes.
+const (
+	opResponse2    = 0x02
+	opRequest      = 0x31
+	opResponse     = 0x32
+	opNotification = 0x33
+)
+
+// PlusDetail is the detail of an S7comm-plus message.
+type PlusDetail struct {
+	Kind      string  `json:"kind"`
+	Version   *uint8  `json:"version,omitempty"`
+	Opcode    *uint8  `json:"opcode,omitempty"`
+	Func      *uint16 `json:"func,omitempty"`
+	Seq       *uint16 `json:"seq,omitempty"`
+	SessionID *uint32 `json:"session_id,omitempty"`
+	Encrypted bool    `json:"encrypted,omitempty"`
+}
+
+// maxPlusHead is how much of a message in several PDUs is kept: what comes after its head is not read.
+const maxPlusHead = 8 << 10
+
+// plusFragments joins the PDUs of one message: all but the last lack the trailer.
+type plusFragments struct {
+	head []byte
+	open bool
+}
+
+func (f *plusFragments) reset() { f.head, f.open = f.head[:0], false }
+
+func (f *plusFragments) add(b []byte) {
+	f.head = append(f.head, b[:min(len(b), maxPlusHead-len(f.head))]...)
+	f.open = true
+}
+
+// plus is the state of S7comm-plus in a conversation.
+type plus struct {
+	fragments [2]plusFragments
+	asked     [maxPlusPending]plusRequest
+	next      int
+	event     protocols.Event    // the present message's first event, kept here because it would escape
+	cursor    wire.Cursor        // position in the present message, for the same reason
+	more      []protocols.Object // the present message's variables after the first
+}
+
+// maxPlusPending is how many requests of a conversation may await their answers; the oldest makes room.
+const maxPlusPending = 32
+
+// plusRequest is what an answer does not say itself.
+type plusRequest struct {
+	known  bool
+	fn     uint16
+	seq    uint16
+	action protocols.Action
+	object protocols.Object
+	more   []protocols.Object // the other variables of a request about several
+}
+
+// plusMessage dissects one S7comm-plus PDU.
+func (c *conversation) plusMessage(dst []protocols.Event, m protocols.Message, b []byte) ([]protocols.Event, error) {
+	ev := &c.plus.event
+	*ev = protocols.Event{From: m.From, Label: labelPlus, Action: protocols.ActionConnect}
+	var d PlusDetail
+	c.plus.more = c.plus.more[:0]
+	if len(b) < 4 {
+		return dst, fmt.Errorf("s7: %w: S7comm-plus PDU of %d bytes", protocols.ErrMalformed, len(b))
+	}
+	d.Version = ptrIf(m.Detail, b[1])
+	length := int(binary.BigEndian.Uint16(b[2:]))
+	var err error
+	switch {
+	case b[1] == plusKeepAlive:
+		d.Kind, ev.Message = kindKeepAlive, "Keep Alive"
+	case b[1] == plusSystemEvent:
+		d.Kind, ev.Message, ev.Action = kindSystemEvent, "System Event", protocols.ActionAlarm
+	case length > len(b)-4:
+		d.Kind, ev.Message, ev.Action = kindPDU, "S7comm-plus PDU", protocols.ActionNone
+		err = fmt.Errorf("s7: %w: S7comm-plus PDU of %d bytes, %d are there", protocols.ErrMalformed, length, len(b)-4)
+	default:
+		content := b[4 : 4+length]
+		if b[1] >= 3 && length > plusDigestLen && content[0] == plusDigestLen {
+			content = content[1+plusDigestLen:]
+		}
+		f := &c.plus.fragments[m.From]
+		if len(b) == 4+length {
+			f.add(content)
+			ev.Message, ev.Continued = "S7comm-plus fragment", true
+			return append(dst, *ev), nil
+		}
+		if f.open {
+			f.add(content)
+			content = f.head
+		}
+		d.Kind = kindPDU
+		err = c.plusContent(ev, &d, m, content)
+		f.reset()
+	}
+	if m.Detail {
+		detail := d
+		ev.Detail = &detail
+	}
+	dst = append(dst, *ev)
+	ev.Detail, ev.Facts, ev.Values = nil, nil, protocols.Values{}
+	for _, ev.Object = range c.plus.more[:min(len(c.plus.more), len(b))] {
+		dst = append(dst, *ev)
+	}
+	return dst, err
+}
+
+// ptrIf gives a pointer where a detail is wanted; without, nothing is allocated.
+func ptrIf[T any](want bool, v T) *T {
+	if !want {
+		return nil
+	}
+	here := v // v itself must not be what escapes, or every call would allocate it
+	return &here
+}
+
+// plusContent reads a message: operation, two reserved bytes, function, two reserved bytes, sequence number; requests
+// continue with the session, and both with transport flags.
+func (c *conversation) plusContent(ev *protocols.Event, d *PlusDetail, m protocols.Message, b []byte) error {
+	r := &c.plus.cursor
+	*r = wire.New(b)
+	op := r.U8()
+	d.Opcode = ptrIf(m.Detail, op)
+	if op == opNotification {
+		ev.Message, ev.Action, ev.Outcome = "Notification", protocols.ActionSubscribe, protocols.OutcomeDone
+		ev.Object = protocols.Object{Area: "subscription", Name: c.names.object(r.U32())}
+		if r.Failed() {
+			return shortPlus(b)
+		}
+		return nil
+	}
+	r.Skip(2)
+	fn := r.U16()
+	r.Skip(2)
+	seq := r.U16()
+	ev.Message, ev.Action = plusFunction(fn)
+	switch op {
+	case opRequest:
+		session := r.U32()
+		r.Skip(1)
+		d.SessionID = ptrIf(m.Detail && !r.Failed(), session)
+		ev.Outcome = protocols.OutcomeAsked
+		if read := plusFunctions[fn].read; read != nil {
+			read(c, ev, session, r)
+		}
+		c.plus.put(fn, seq, ev)
+	case opResponse, opResponse2:
+		r.Skip(1)
+		c.plus.answer(ev, fn, seq)
+		ev.Outcome = plusOutcome(r)
+		if fn == fnCreateObject && ev.Action == protocols.ActionConnect && ev.Outcome == protocols.OutcomeDone {
+			ev.Facts = serverFacts(r.Rest())
+		}
+	default:
+		return fmt.Errorf("s7: %w: S7comm-plus operation 0x%02x", protocols.ErrMalformed, op)
+	}
+	d.Func, d.Seq = ptrIf(m.Detail, fn), ptrIf(m.Detail, seq)
+	if len(b) < 10 {
+		return shortPlus(b)
+	}
+	return nil
+}
+
+func shortPlus(b []byte) error {
+	return fmt.Errorf("s7: %w: S7comm-plus message of %d bytes", protocols.ErrMalformed, len(b))
+}
+
+// plusOutcome reads the value that an answer begins with: its lower 16 bits are an error code, negative for errors.
+func plusOutcome(r *wire.Cursor) protocols.Outcome {
+	code, ok := vlq(r)
+	switch {
+	case !ok:
+		return protocols.OutcomeUnknown
+	case int16(code) < 0:
+		return protocols.OutcomeRefused
+	default:
+		return protocols.OutcomeDone
+	}
+}
+
+// vlq reads a number of variable length: seven bits a byte, most significant first, the top bit set on all but the
+// last. The ninth byte of a 64-bit number carries eight bits.
+func vlq(r *wire.Cursor) (uint64, bool) {
+	var v uint64
+	for range 8 {
+		b := r.U8()
+		v = v<<7 | uint64(b&0x7f)
+		if b&0x80 == 0 {
+			return v, !r.Failed()
+		}
+	}
+	v = v<<8 | uint64(r.U8())
+	return v, !r.Failed()
+}
+
+func (s *plus) put(fn, seq uint16, ev *protocols.Event) {
+	q := &s.asked[s.next]
+	*q = plusRequest{true, fn, seq, ev.Action, ev.Object, append(q.more[:0], s.more...)}
+	s.next = (s.next + 1) % maxPlusPending
+}
+
+// answer gives an answer the object and the action of its request. Where the request was not seen, an answer does not
+// tell whether something in the plant was altered, or the client's own session: then it is neither.
+func (s *plus) answer(ev *protocols.Event, fn, seq uint16) {
+	for i := range s.asked {
+		if q := &s.asked[i]; q.known && q.seq == seq && q.fn == fn {
+			ev.Action, ev.Object = q.action, q.object
+			s.more = append(s.more[:0], q.more...)
+			q.known = false
+			return
+		}
+	}
+	if ev.Action.Alters() {
+		ev.Action = protocols.ActionNone
+	}
+}

@@ -1,0 +1,143 @@
+package s7
+
+import "github.com/spanwatch/spanwatch/protocols/wire"
+
+// Transport sizes of a data item; those not named here count their length in bytes.
+const (
+	sizeBit  = 0x03
+	sizeByte = 0x04
+	sizeInt  = 0x05
+)
+
+// readAddresses reads the parameter of a read request: function, item count, items.
+func readAddresses(_ *conversation, p *message, param, _ []byte) {
+	c := wire.New(param)
+	c.Skip(1)
+	p.addresses(&c, int(c.U8()))
+	if c.Failed() {
+		p.fail("variables in %d bytes", len(param))
+	}
+}
+
+// readWrites reads a write request: addresses as in a read, and a value for each in the data part.
+func readWrites(c *conversation, p *message, param, data []byte) {
+	readAddresses(c, p, param, data)
+	if p.rosctr == rosctrJob {
+		p.results(data)
+	}
+}
+
+// readResults reads a read answer: a code and a value for each item of the request.
+func readResults(_ *conversation, p *message) {
+	p.resulted = true
+	c := wire.New(p.param)
+	c.Skip(1)
+	p.pair(int(c.U8()))
+	p.results(p.data)
+}
+
+// readCodes reads a write answer: a code for each item of the request.
+func readCodes(_ *conversation, p *message) {
+	p.resulted = true
+	c := wire.New(p.param)
+	c.Skip(1)
+	count := int(c.U8())
+	p.pair(count)
+	if count > len(p.data) {
+		p.fail("%d codes announced, %d are there", count, len(p.data))
+	}
+	d := wire.New(p.data)
+	for i := 0; i < len(p.items) && d.Len() > 0; i += p.group(i) {
+		p.setCode(i, d.U8())
+	}
+}
+
+// pair keeps the request's items if the answer is about as many; else it makes room for results without addresses.
+func (p *message) pair(count int) {
+	groups := 0
+	for i := 0; i < len(p.items); i += p.group(i) {
+		groups++
+	}
+	if p.addressed && groups == count {
+		return
+	}
+	p.addressed = false
+	clear(p.items)
+	p.items = p.items[:0]
+	for range count {
+		p.items = append(p.items, item{span: 1})
+	}
+}
+
+// group gives how many items from i on share one result.
+func (p *message) group(i int) int { return max(1, int(p.items[i].span)) }
+
+func (p *message) setCode(i int, code uint8) {
+	for n := range p.group(i) {
+		p.items[i+n].code, p.items[i+n].coded = code, true
+	}
+}
+
+// results reads a code and a value for each item: code, transport size, length, bytes, and a filler up to the next even
+// place.
+func (p *message) results(data []byte) {
+	c := wire.New(data)
+	n := 0
+	for i := 0; i < len(p.items); i += p.group(i) {
+		if c.Len() == 0 {
+			p.fail("results of %d items announced, %d are there", len(p.items), n)
+			p.clip(i)
+			return
+		}
+		code, value := result(&c)
+		if c.Failed() {
+			p.fail("result %d of %d goes beyond the message", n+1, len(p.items))
+			p.clip(i)
+			return
+		}
+		p.setCode(i, code)
+		p.share(i, value)
+		n++
+	}
+}
+
+// clip forgets items that have neither address nor result.
+func (p *message) clip(n int) {
+	if !p.addressed {
+		p.items = p.items[:n]
+	}
+}
+
+// result reads one result. That of a refused item has no value, whatever its length says, and may end after its code.
+func result(c *wire.Cursor) (code uint8, value []byte) {
+	code = c.U8()
+	if c.Len() < 3 {
+		c.Skip(c.Len())
+		return code, nil
+	}
+	size, length := c.U8(), int(c.U16())
+	if code != codeSuccess && code != codeReserved {
+		return code, nil
+	}
+	if size == sizeBit || size == sizeByte || size == sizeInt {
+		length = (length + 7) / 8
+	}
+	value = c.Bytes(length)
+	if length%2 == 1 && c.Len() > 0 {
+		c.Skip(1)
+	}
+	return code, value
+}
+
+// share gives the value to item i, or cuts it among the items that it is the result of.
+func (p *message) share(i int, value []byte) {
+	if p.items[i].syntax != syntaxDBRead {
+		p.items[i].value = value
+		return
+	}
+	for n := range p.group(i) {
+		it := &p.items[i+n]
+		size := min(int(it.count), len(value))
+		it.value, value = value[:size:size], value[size:]
+	}
+}
