@@ -3,6 +3,7 @@ package protocols
 import (
 	"encoding/json"
 	"strconv"
+	"strings"
 )
 
 // Object is what an action is about. It is comparable, so that it can key a map.
@@ -24,7 +25,7 @@ type Object struct {
 func (o Object) String() string {
 	b := make([]byte, 0, 48)
 	switch {
-	case o.Name != "" && (o.Area == "" || o.Count > 0 || o.Area == "node"):
+	case o.Name != "" && (o.Count > 0 || o.Area == "node" || strings.HasPrefix(o.Name, o.Area)):
 		b = append(b, o.Name...)
 	case o.Name != "":
 		b = append(b, o.Area+" "+o.Name...)
