@@ -18,18 +18,17 @@ PERIOD = 1.0  # seconds between two polls
 STATUS_EVERY = 10  # polls between two looks at the CPU's mode
 REWRITE_LEVEL_AFTER = 45  # polls until the operator sets the level to what it is
 
-# MC7 of an OB1 that does nothing but end (BE), in the container that STEP 7 uses: header of 36 bytes,
-# code, interface and footer of 36 bytes.
-MC7 = bytes.fromhex("700b0002") + bytes.fromhex("c0ff d880") * 24 + bytes.fromhex("6500")
+# Code of the OB1 that a download brings: a few bit operations, and the end (BE).
+MC7 = bytes.fromhex("700b0002") + bytes.fromhex("c0ffd880") * 24 + bytes.fromhex("6500")
 
 
 def organisation_block(number):
-    """An OB whose code toggles the outputs of byte 0, as TS7CompactBlockInfo and footer describe it."""
-    footer = struct.pack(">BBHHBB", 0, 0, 0, 0, 0, 0) + b"MAINT   " + b"        " + b"MAIN    " + bytes([0x10, 0]) + bytes(2)
-    total = 36 + len(MC7) + len(footer)
-    header = struct.pack(">HBBBBHIIIHIHHHHH", 0x7070, 0x01, 0x00, 0x01, 0x08, number, total, 0,
-                         0x03A1B2C3, 0x2D5A, 0x03A1B2C3, 0x2D5A, 0, 0, 20, len(MC7))
-    return header[:36] + MC7 + footer
+    """An OB as it is transferred: header of 36 bytes (TS7CompactBlockInfo), code, footer of 36 bytes."""
+    footer = bytes(8) + b"MAINT   " + b"        " + b"MAIN    " + bytes([0x10, 0, 0, 0])
+    size = 36 + len(MC7) + len(footer)
+    # mark, version, flags, language, type OB; number; size; security; two dates; interface, locals, code
+    return struct.pack(">HBBBBHIIIHIHHHHH", 0x7070, 0x01, 0x00, 0x01, 0x08, number, size, 0,
+                       0x03A1B2C3, 0x2D5A, 0x03A1B2C3, 0x2D5A, 0, 0, 20, len(MC7)) + MC7 + footer
 
 
 def poll(addresses):
@@ -62,7 +61,7 @@ def blocks(addresses):
     for address in addresses:
         client = snap7.Client(address, snap7.CONNECTION_PG)
         print(address, client.list_blocks())
-        for name, kind in (("OB", snap7.BLOCK_OB), ("DB", 0x41), ("SDB", snap7.BLOCK_SDB)):
+        for name, kind in (("OB", snap7.BLOCK_OB), ("DB", snap7.BLOCK_DB), ("SDB", snap7.BLOCK_SDB)):
             try:
                 print(address, name, client.list_blocks_of(kind))
             except OSError as err:  # a controller without blocks of a kind answers with an error

@@ -45,7 +45,7 @@ def main(name, address):
             level += (want_level - level) * PERIOD / 20 + rng.gauss(0, 0.004)
             flow += (want_flow - flow) * PERIOD / 5 + rng.gauss(0, 0.3)
         else:
-            level = max(0.0, level - 0.02 * PERIOD * 4)
+            level = max(0.0, level - 0.08 * PERIOD)
             flow = max(0.0, flow - 25 * PERIOD)
         steps += 1
         outputs[0] = 0b0000_0111 if running else 0
