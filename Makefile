@@ -34,7 +34,8 @@ fuzz: ## every fuzz target for FUZZTIME each
 
 lab: ## record the fixtures again: real servers in network namespaces (root)
 	scripts/lab/install.sh
-	go run ./scripts/lab record
+	go run ./scripts/lab record attack
+	go run ./scripts/lab record normal
 
 clean:
 	rm -rf bin dist .demo

@@ -36,7 +36,9 @@ type Message struct {
 type Spec struct {
 	// Name is the label of records: "modbus".
 	Name string
-	// Ports are where the protocol is usually served: a hint which Spec to try first, never proof.
+	// Labels are the labels that its events carry, where they are not all its Name.
+	Labels []string
+	// TCP and UDP are the ports where the protocol is usually served: a hint which Spec to try first, never proof.
 	TCP, UDP []uint16
 	// Probe decides strictly whether the stream (or datagram) b belongs to the protocol. A stream in mid-message
 	// answers No; the pipeline asks again at the next segment.

@@ -41,8 +41,8 @@ type ReplayConfig struct {
 }
 
 // Replay reads src to its end and calls sink with what its frames gave, in the order of capture. Sink owns the batch
-// during the call only. A damaged source ends the replay after the frames before the damage; its error, an
-// *capture.DamagedError, is returned once everything read has reached sink.
+// during the call only. Of a damaged file the frames before the damage count; its error, a *capture.DamagedError, is
+// returned once everything that could be read has reached sink.
 func Replay(ctx context.Context, src capture.Source, cfg ReplayConfig, sink func(*Batch) error) error {
 	n := max(cfg.Workers, 1)
 	group, ctx := errgroup.WithContext(ctx)
@@ -83,7 +83,8 @@ func read(ctx context.Context, src capture.Source, cfg ReplayConfig, in, free []
 		err := src.Next(&f)
 		var damaged *capture.DamagedError
 		if errors.As(err, &damaged) {
-			damage, err = err, io.EOF
+			damage = errors.Join(damage, err) // the other sources of a merge go on
+			continue
 		}
 		if err != nil && err != io.EOF {
 			return nil, fmt.Errorf("pipeline: %w", err)

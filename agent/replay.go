@@ -1,0 +1,117 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"runtime"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/lmittmann/tint"
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"github.com/spanwatch/spanwatch/agent/sensor"
+	"github.com/spanwatch/spanwatch/agent/state"
+)
+
+func replayCommand() *cobra.Command {
+	var cfg sensor.Config
+	var asJSON bool
+	var speed, learnUntil string
+	cmd := &cobra.Command{
+		Use:   "replay [flags] CAPTURE...",
+		Short: "Run the sensor over capture files",
+		Long: `Run the same sensor as on a live interface with capture files as its source: pcap or
+pcapng, also .gz and .zst; "-" is standard input. Several captures are merged by time.
+It ends when they end.
+
+Without CAPTURE, but with --state and --collector, it sends what waits in the spool.`,
+		Example: `  spanwatch-agent replay plant.pcapng
+  spanwatch-agent replay --site Plant1 --verdicts verdicts.jsonl --json plant.pcap.zst
+  spanwatch-agent replay --state /var/lib/spanwatch --collector soc.example:4433 plant.pcap`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 && (cfg.Collector == "" || cfg.StateDir == "") {
+				return usagef("replay needs a capture file, or --state and --collector to send what waits there (see %s --help)", cmd.CommandPath())
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			var err error
+			if cfg.Speed, err = parseSpeed(speed); err != nil {
+				return err
+			}
+			if learnUntil != "" {
+				if cfg.LearnUntil, err = time.Parse(time.RFC3339, learnUntil); err != nil {
+					return usagef("--learn-until %q is not a time like 2026-01-02T15:04:05Z", learnUntil)
+				}
+			}
+			if cfg.Workers < 1 || cfg.Workers > 64 {
+				return usagef("--workers %d: choose 1 to 64", cfg.Workers)
+			}
+			cfg.Captures, cfg.Version, cfg.Log = args, version(), logger()
+			result, err := sensor.Replay(cmd.Context(), cfg)
+			if err != nil {
+				return err
+			}
+			for _, warning := range result.Warnings {
+				fmt.Fprintln(os.Stderr, "spanwatch-agent: warning:", oneLine(errors.New(warning)))
+			}
+			if asJSON {
+				return writeRecords(os.Stdout, result)
+			}
+			return writeReport(os.Stdout, result)
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&cfg.Site, "site", "", "name of the site (default: the site of the certificate, else "+state.DefaultSite+")")
+	f.StringVar(&cfg.StateDir, "state", "", "state directory (default: a temporary one, removed at the end)")
+	f.StringVar(&cfg.Verdicts, "verdicts", "", "file of verdicts on devices: JSON lines, or CSV with a header")
+	f.StringVar(&learnUntil, "learn-until", "", "end of the learning time, RFC 3339 (default: 14 days after the first packet)")
+	f.StringVar(&cfg.Collector, "collector", "", "HOST:PORT of the collector to send to")
+	f.StringVar(&cfg.Identity, "identity", "", "directory with ca.crt, sensor.crt and sensor.key (default: identity in the state directory)")
+	f.DurationVar(&cfg.DrainTimeout, "drain-timeout", 30*time.Second, "how long to wait at the end for the collector's acknowledgements")
+	f.IntVar(&cfg.Workers, "workers", runtime.GOMAXPROCS(0), "number of workers; it changes nothing in the result")
+	f.StringVar(&speed, "speed", "max", "max, real, or a factor like 10x")
+	f.BoolVar(&asJSON, "json", false, "print one JSON line per device, edge, alert, coverage and summary record")
+	return cmd
+}
+
+func parseSpeed(text string) (float64, error) {
+	switch text {
+	case "max":
+		return 0, nil
+	case "real":
+		return 1, nil
+	}
+	factor, err := strconv.ParseFloat(strings.TrimSuffix(text, "x"), 64)
+	if err != nil || !strings.HasSuffix(text, "x") || !(factor > 0) || factor > 1e6 {
+		return 0, usagef("--speed %q: choose max, real, or a factor like 10x", text)
+	}
+	return factor, nil
+}
+
+// logger writes to standard error: coloured for people, plain for files.
+func logger() *slog.Logger {
+	if term.IsTerminal(int(os.Stderr.Fd())) {
+		return slog.New(tint.NewHandler(os.Stderr, &tint.Options{Level: slog.LevelInfo, TimeFormat: time.TimeOnly}))
+	}
+	return slog.New(slog.NewTextHandler(os.Stderr, nil))
+}
+
+// writeRecords prints the result as scripts read it: a line per record, each with its kind.
+func writeRecords(out io.Writer, result *sensor.Result) error {
+	lines := json.NewEncoder(out)
+	lines.SetEscapeHTML(false)
+	for _, record := range result.Records() {
+		if err := lines.Encode(record); err != nil {
+			return err
+		}
+	}
+	return nil
+}

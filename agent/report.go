@@ -1,0 +1,97 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spanwatch/spanwatch/agent/detect"
+	"github.com/spanwatch/spanwatch/agent/sensor"
+)
+
+// writeReport tells a person what a replay found: the devices, then the alerts in full, then what was read.
+func writeReport(out io.Writer, result *sensor.Result) error {
+	if len(result.Devices) > 0 {
+		if err := deviceListing(result.Devices).write(out, "table"); err != nil {
+			return err
+		}
+		fmt.Fprintln(out)
+	}
+	for i := range result.Alerts {
+		writeAlert(out, &result.Alerts[i])
+	}
+	_, err := fmt.Fprintln(out, summaryText(&result.Summary))
+	return err
+}
+
+func writeAlert(out io.Writer, a *detect.Alert) {
+	fmt.Fprintf(out, "%s  %s\n", strings.ToUpper(a.Severity), a.Title)
+	fmt.Fprintf(out, "  %s → %s, level %s, %s to %s, %s\n", a.ActorIP, a.TargetIP, a.Level,
+		a.Time.UTC().Format(time.DateTime), a.LastTime.UTC().Format(time.TimeOnly), strings.Join(a.Techniques, " "))
+	for _, line := range wrap(printable(a.Description), 96) {
+		fmt.Fprintf(out, "  %s\n", line)
+	}
+	fmt.Fprintln(out)
+	for i := range a.Evidence {
+		e := &a.Evidence[i]
+		fmt.Fprintf(out, "    frame %-8d %s  %s %s", e.Frame, e.Time.UTC().Format("15:04:05.000"), e.Message, printable(e.Object))
+		if e.After != "" {
+			fmt.Fprintf(out, "  %s → %s", dash(printable(e.Before)), printable(e.After))
+		}
+		if e.Outcome != 0 {
+			fmt.Fprintf(out, "  (%s)", e.Outcome)
+		}
+		fmt.Fprintln(out)
+	}
+	if len(a.RecommendedActions) > 0 {
+		fmt.Fprintln(out, "\n  What to do:")
+	}
+	for i, action := range a.RecommendedActions {
+		for n, line := range wrap(printable(action), 92) {
+			lead := "   "
+			if n == 0 {
+				lead = fmt.Sprintf("%2d.", i+1)
+			}
+			fmt.Fprintf(out, "  %s %s\n", lead, line)
+		}
+	}
+	fmt.Fprintln(out)
+}
+
+func summaryText(s *sensor.Summary) string {
+	var messages []string
+	for _, name := range slices.Sorted(maps.Keys(s.Messages)) {
+		messages = append(messages, fmt.Sprintf("%d %s", s.Messages[name], name))
+	}
+	text := fmt.Sprintf("%d packets, %d devices, %d edges, %d alerts", s.Packets, s.Devices, s.Edges, s.Alerts)
+	if len(messages) > 0 {
+		text += "; messages: " + strings.Join(messages, ", ")
+	}
+	if u := s.Unparsed; u.Frames+u.Malformed+u.Gaps+u.Skipped > 0 {
+		text += fmt.Sprintf("; not read: %d frames, %d malformed messages, %d gaps, %d oversized messages", u.Frames, u.Malformed, u.Gaps, u.Skipped)
+	}
+	return text
+}
+
+// wrap breaks text into lines of at most width runes where words allow.
+func wrap(text string, width int) []string {
+	var lines []string
+	line := ""
+	for _, word := range strings.Fields(text) {
+		if line != "" && len([]rune(line))+1+len([]rune(word)) > width {
+			lines = append(lines, line)
+			line = ""
+		}
+		if line != "" {
+			line += " "
+		}
+		line += word
+	}
+	if line != "" {
+		lines = append(lines, line)
+	}
+	return lines
+}

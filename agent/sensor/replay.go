@@ -1,0 +1,236 @@
+package sensor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/spanwatch/spanwatch/agent/detect"
+	"github.com/spanwatch/spanwatch/agent/graph"
+	"github.com/spanwatch/spanwatch/agent/inventory"
+	"github.com/spanwatch/spanwatch/agent/pipeline"
+	"github.com/spanwatch/spanwatch/agent/state"
+	"github.com/spanwatch/spanwatch/protocols/all"
+)
+
+// Config is what a sensor is told.
+type Config struct {
+	Site       string // empty: that of the certificate, or of the state directory
+	StateDir   string // empty: a temporary one, removed at the end
+	Captures   []string
+	Verdicts   string // file of verdicts; empty: none
+	LearnUntil time.Time
+	Workers    int
+	Speed      float64 // 0: as fast as possible; 1: as captured
+	Collector  string  // host:port; empty: no uplink
+	Identity   string  // directory of the certificate; empty: identity in the state directory
+	// DrainTimeout is how long the end of a replay waits for the collector to acknowledge what was sent.
+	DrainTimeout time.Duration
+	Version      string
+	Log          *slog.Logger
+}
+
+// Result is what a replay found.
+type Result struct {
+	state.Snapshot
+	Summary Summary
+	// Warnings are things that the user must know though the replay succeeded: a damaged capture, alerts that wait.
+	Warnings []string
+}
+
+func (r *Result) warn(text string) {
+	if text != "" {
+		r.Warnings = append(r.Warnings, text)
+	}
+}
+
+// Replay runs the sensor over capture files, as it would run over interfaces, and ends when they end.
+func Replay(ctx context.Context, cfg Config) (result *Result, err error) {
+	started := readClocks()
+	verdicts, err := readVerdicts(cfg.Verdicts)
+	if err != nil {
+		return nil, err
+	}
+	if err := cfg.settleSite(); err != nil {
+		return nil, err
+	}
+	source, err := openCaptures(cfg.Captures)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, source.Close()) }()
+
+	dir, err := openDirectory(&cfg)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, dir.close()) }()
+	up, err := startUplink(ctx, cfg, dir)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, up.stop()) }()
+
+	an := newAnalyst(cfg, verdicts, up.raise)
+	err = pipeline.Replay(ctx, source, pipeline.ReplayConfig{
+		Config: pipeline.Config{Specs: all.Specs()}, Workers: cfg.Workers, Pace: pace(cfg.Speed),
+	}, an.take)
+	result = new(Result)
+	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		result.warn(fmt.Sprintf("interrupted after %d packets: what follows is what they showed", an.stats.Packets))
+	} else if warning, err := damage(err, an.stats.Packets); err != nil {
+		return nil, err
+	} else {
+		result.warn(warning)
+	}
+	result.Snapshot = an.finish()
+	if err := dir.state.Save(result.Snapshot); err != nil {
+		return nil, err
+	}
+	waiting, err := up.finish(ctx, &result.Snapshot)
+	if err != nil {
+		return nil, err
+	}
+	dir.keep = waiting != ""
+	result.warn(waiting)
+	result.Summary = summarise(&result.Snapshot, &an.stats, up.dropped(), started)
+	return result, nil
+}
+
+func readVerdicts(path string) ([]detect.Verdict, error) {
+	if path == "" {
+		return nil, nil
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("verdicts: %w", err)
+	}
+	defer f.Close()
+	return detect.LoadVerdicts(path, f)
+}
+
+// directory is the state directory of one run.
+type directory struct {
+	path      string
+	state     *state.State
+	temporary bool
+	keep      bool // something in a temporary directory must not be lost
+}
+
+func openDirectory(cfg *Config) (*directory, error) {
+	d := &directory{path: cfg.StateDir, temporary: cfg.StateDir == ""}
+	if d.temporary {
+		path, err := os.MkdirTemp("", "spanwatch-state-")
+		if err != nil {
+			return nil, fmt.Errorf("sensor: temporary state: %w", err)
+		}
+		d.path = path
+	}
+	var err error
+	if d.state, err = state.Open(d.path, cfg.Site); err != nil {
+		return nil, errors.Join(err, d.remove())
+	}
+	if cfg.Site, err = d.state.Site(); err != nil {
+		return nil, errors.Join(err, d.close())
+	}
+	return d, nil
+}
+
+func (d *directory) remove() error {
+	if !d.temporary || d.keep {
+		return nil
+	}
+	return os.RemoveAll(d.path)
+}
+
+func (d *directory) close() error { return errors.Join(d.state.Close(), d.remove()) }
+
+// analyst is the one goroutine's world: it owns inventory, graph and detection.
+type analyst struct {
+	site      string
+	inventory *inventory.Inventory
+	graph     *graph.Graph
+	detector  *detect.Detector
+	stats     pipeline.Stats
+	failed    error // the first alert that could not be spooled
+}
+
+func newAnalyst(cfg Config, verdicts []detect.Verdict, raise func(detect.Alert) error) *analyst {
+	a := &analyst{site: cfg.Site}
+	files := make([]string, len(cfg.Captures))
+	if len(files) > 1 {
+		for i, path := range cfg.Captures {
+			files[i] = filepath.Base(path)
+		}
+	}
+	a.inventory = inventory.New(inventory.Config{Site: cfg.Site})
+	a.graph = graph.New(graph.Config{LearnUntil: cfg.LearnUntil}, a.inventory.ID)
+	a.detector = detect.New(detect.Config{
+		Site: cfg.Site, Files: files,
+		Emit: func(alert detect.Alert) {
+			if err := raise(alert); err != nil && a.failed == nil {
+				a.failed = err
+			}
+		},
+	}, a.inventory, a.graph)
+	a.detector.SetVerdicts(verdicts)
+	return a
+}
+
+// take is the sink of the pipeline: it shows one batch to inventory, graph and detection.
+func (a *analyst) take(b *pipeline.Batch) error {
+	for i := range b.Bindings {
+		a.inventory.Binding(b.Bindings[i])
+	}
+	for i := range b.Flows {
+		a.inventory.Flow(&b.Flows[i])
+		a.graph.Flow(&b.Flows[i])
+		a.detector.Flow(&b.Flows[i])
+	}
+	for i := range b.Events {
+		a.inventory.Event(&b.Events[i])
+		a.graph.Event(&b.Events[i])
+		a.detector.Event(&b.Events[i])
+	}
+	a.stats.Add(&b.Stats)
+	a.detector.Advance(a.stats.Last)
+	return a.failed
+}
+
+func (a *analyst) finish() state.Snapshot {
+	a.detector.Finish()
+	return state.Snapshot{
+		Site: a.site, Devices: a.inventory.Devices(), Edges: a.graph.Edges(), Alerts: a.detector.Alerts(), Coverage: a.graph.Coverage(),
+	}
+}
+
+// pace makes a replay wait until a packet is due. Nil: no waiting.
+func pace(speed float64) func(context.Context, time.Time) error {
+	if speed <= 0 {
+		return nil
+	}
+	var first time.Time
+	var begun time.Time
+	timer := time.NewTimer(0)
+	<-timer.C
+	return func(ctx context.Context, at time.Time) error {
+		if first.IsZero() {
+			first, begun = at, time.Now()
+		}
+		due := time.Duration(float64(at.Sub(first))/speed) - time.Since(begun)
+		if due <= 0 {
+			return ctx.Err()
+		}
+		timer.Reset(due)
+		select {
+		case <-timer.C:
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}

@@ -1,0 +1,249 @@
+// Package state keeps what the sensor knows in its state directory, so that the commands that show devices, edges,
+// alerts and coverage work when no sensor runs, and a restart forgets nothing that was shown.
+//
+// The directory is 0700 and holds state.db (SQLite), beside the uplink's spool and the sensor's identity. A state belongs
+// to one site for good. A directory written by a newer program is refused, one of an older program is migrated forward.
+// A State is used by one goroutine; several processes may read it while one writes.
+package state
+
+import (
+	"cmp"
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"unicode"
+
+	_ "modernc.org/sqlite" // the database driver
+
+	"github.com/spanwatch/spanwatch/agent/detect"
+	"github.com/spanwatch/spanwatch/agent/graph"
+	"github.com/spanwatch/spanwatch/agent/inventory"
+)
+
+// schema is the version of the tables below. Raise it with every change, and migrate in Open.
+const schema = 1
+
+const tables = `
+CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE record (
+	kind TEXT NOT NULL, -- device, edge, alert, coverage
+	id   TEXT NOT NULL,
+	body BLOB NOT NULL, -- the record as JSON
+	PRIMARY KEY (kind, id)
+) WITHOUT ROWID;`
+
+// ErrSite is wrapped when the directory belongs to another site.
+var ErrSite = errors.New("state belongs to another site")
+
+// State is an open state directory.
+type State struct {
+	dir string
+	db  *sql.DB
+}
+
+// Snapshot is what a sensor knows at one moment.
+type Snapshot struct {
+	Site     string
+	Devices  []inventory.Device
+	Edges    []graph.Edge
+	Alerts   []detect.Alert
+	Coverage []graph.Coverage
+}
+
+// DefaultSite is the site of a new directory that was not told one.
+const DefaultSite = "default"
+
+// MaxSite is the longest name of a site, in bytes.
+const MaxSite = 200
+
+// Open opens the directory, makes it when it is not there, and binds a new one to site. An empty site stands for the one
+// that the directory is bound to.
+func Open(dir, site string) (*State, error) {
+	if len(site) > MaxSite || strings.ContainsFunc(site, unicode.IsControl) || strings.TrimSpace(site) != site {
+		return nil, fmt.Errorf("state: %q cannot be the name of a site: give up to %d bytes of plain text", site, MaxSite)
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("state: %w", err)
+	}
+	s, err := open(dir, "rwc")
+	if err != nil {
+		return nil, err
+	}
+	if err := s.bind(site); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
+}
+
+// OpenRead opens a directory that a sensor has written, to read only.
+func OpenRead(dir string) (*State, error) {
+	if _, err := os.Stat(filepath.Join(dir, "state.db")); errors.Is(err, os.ErrNotExist) {
+		return nil, fmt.Errorf("state: %s holds no sensor state: name the directory that run or replay was given with --state", dir)
+	} else if err != nil {
+		return nil, fmt.Errorf("state: %w", err)
+	}
+	return open(dir, "ro")
+}
+
+func open(dir, mode string) (*State, error) {
+	path := filepath.Join(dir, "state.db")
+	dsn := "file:" + path + "?mode=" + mode + "&_pragma=busy_timeout(5000)&_pragma=synchronous(NORMAL)"
+	if mode != "ro" {
+		dsn += "&_pragma=journal_mode(WAL)"
+	}
+	db, err := sql.Open("sqlite", dsn)
+	if err != nil {
+		return nil, fmt.Errorf("state: open %s: %w", path, err)
+	}
+	db.SetMaxOpenConns(1)
+	s := &State{dir: dir, db: db}
+	if err := s.migrate(path, mode); err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	return s, nil
+}
+
+func (s *State) migrate(path, mode string) error {
+	var version int
+	if err := s.db.QueryRow("PRAGMA user_version").Scan(&version); err != nil {
+		return fmt.Errorf("state: %s cannot be read: %w", path, err)
+	}
+	switch {
+	case version > schema:
+		return fmt.Errorf("state: %s was written by a newer spanwatch-agent (schema %d, this program knows %d): upgrade the program", path, version, schema)
+	case version == schema:
+		return nil
+	case mode == "ro":
+		return fmt.Errorf("state: %s holds no records yet", path)
+	}
+	return s.transact(func(tx *sql.Tx) error {
+		_, err := tx.Exec(tables + fmt.Sprintf("PRAGMA user_version = %d;", schema))
+		return err
+	})
+}
+
+func (s *State) bind(site string) error {
+	if _, err := s.db.Exec("INSERT OR IGNORE INTO meta VALUES ('site', ?)", cmp.Or(site, DefaultSite)); err != nil {
+		return fmt.Errorf("state: bind site: %w", err)
+	}
+	bound, err := s.Site()
+	if err != nil {
+		return err
+	}
+	if site != "" && bound != site {
+		return fmt.Errorf("%w: %s is of %q, not %q: choose another directory with --state", ErrSite, s.dir, bound, site)
+	}
+	return nil
+}
+
+// Site gives the site that the directory is bound to.
+func (s *State) Site() (string, error) {
+	var site string
+	if err := s.db.QueryRow("SELECT value FROM meta WHERE key = 'site'").Scan(&site); err != nil {
+		return "", fmt.Errorf("state: read site: %w", err)
+	}
+	return site, nil
+}
+
+// Save stores a snapshot. Devices, edges and alerts that were known before and are not in it stay; coverage is replaced.
+func (s *State) Save(snap Snapshot) error {
+	return s.transact(func(tx *sql.Tx) error {
+		put, err := tx.Prepare("INSERT INTO record VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET body = excluded.body")
+		if err != nil {
+			return err
+		}
+		defer put.Close()
+		w := writer{put: put}
+		for i := range snap.Devices {
+			w.write("device", snap.Devices[i].ID, &snap.Devices[i])
+		}
+		for i := range snap.Edges {
+			e := &snap.Edges[i]
+			w.write("edge", fmt.Sprintf("%s %s %s %d %s %s", e.Client, e.Server, e.Protocol, e.Port, e.ClientIP, e.ServerIP), e)
+		}
+		for i := range snap.Alerts {
+			w.write("alert", snap.Alerts[i].ID, &snap.Alerts[i])
+		}
+		if _, err := tx.Exec("DELETE FROM record WHERE kind = 'coverage'"); err != nil {
+			return err
+		}
+		for i := range snap.Coverage {
+			w.write("coverage", fmt.Sprintf("%08d", i), &snap.Coverage[i])
+		}
+		return w.err
+	})
+}
+
+type writer struct {
+	put *sql.Stmt
+	err error
+}
+
+func (w *writer) write(kind, id string, record any) {
+	if w.err != nil {
+		return
+	}
+	body, err := json.Marshal(record)
+	if err == nil {
+		_, err = w.put.Exec(kind, id, body)
+	}
+	w.err = err
+}
+
+// Load gives everything that is stored.
+func (s *State) Load() (Snapshot, error) {
+	var snap Snapshot
+	var err error
+	if snap.Site, err = s.Site(); err != nil {
+		return snap, err
+	}
+	err = errors.Join(
+		load(s, "device", &snap.Devices),
+		load(s, "edge", &snap.Edges),
+		load(s, "alert", &snap.Alerts),
+		load(s, "coverage", &snap.Coverage),
+	)
+	return snap, err
+}
+
+func load[R any](s *State, kind string, records *[]R) error {
+	rows, err := s.db.Query("SELECT body FROM record WHERE kind = ? ORDER BY id", kind)
+	if err != nil {
+		return fmt.Errorf("state: read %s records: %w", kind, err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var body []byte
+		var record R
+		if err := rows.Scan(&body); err != nil {
+			return fmt.Errorf("state: read %s record: %w", kind, err)
+		}
+		if err := json.Unmarshal(body, &record); err != nil {
+			return fmt.Errorf("state: %s record is damaged: %w", kind, err)
+		}
+		*records = append(*records, record)
+	}
+	return rows.Err()
+}
+
+// Close releases the directory.
+func (s *State) Close() error { return s.db.Close() }
+
+func (s *State) transact(do func(*sql.Tx) error) error {
+	tx, err := s.db.BeginTx(context.Background(), nil)
+	if err != nil {
+		return fmt.Errorf("state: begin: %w", err)
+	}
+	if err := do(tx); err != nil {
+		return errors.Join(fmt.Errorf("state: write: %w", err), tx.Rollback())
+	}
+	if err := tx.Commit(); err != nil {
+		return fmt.Errorf("state: commit: %w", err)
+	}
+	return nil
+}
