@@ -154,6 +154,9 @@ func loadCSV(name string, data []byte) ([]Verdict, error) {
 			}
 			return nil, fmt.Errorf("%s: read verdicts: %w", name, err)
 		}
+		if len(record) == 1 && strings.TrimSpace(record[0]) == "" {
+			continue
+		}
 		line, _ := r.FieldPos(0)
 		if header == nil {
 			if header, err = checkHeader(record); err != nil {

@@ -158,9 +158,10 @@ type resolved struct {
 	port           uint16
 }
 
-// Edges gives all edges with the ids that devices have now, sorted.
+// Edges gives all edges with the ids that devices have now, sorted by addresses, port and protocol.
 func (g *Graph) Edges() []Edge {
 	merged := make(map[resolved]*edge)
+	var order []resolved
 	for _, k := range g.labelled() {
 		e := k.edge
 		r := resolved{
@@ -171,20 +172,15 @@ func (g *Graph) Edges() []Edge {
 		if m == nil {
 			m = &edge{client: e.client, server: e.server, sums: sums{first: e.first, last: e.last}}
 			merged[r] = m
+			order = append(order, r)
 		}
 		m.merge(e)
 	}
 	all := make([]Edge, 0, len(merged))
-	for r, e := range merged {
-		all = append(all, g.record(r, e))
+	for _, r := range order {
+		all = append(all, g.record(r, merged[r]))
 	}
-	slices.SortFunc(all, compareEdges)
 	return all
-}
-
-func compareEdges(a, b Edge) int {
-	return cmp.Or(cmp.Compare(a.ClientIP, b.ClientIP), cmp.Compare(a.ServerIP, b.ServerIP), cmp.Compare(a.Port, b.Port),
-		cmp.Compare(a.Protocol, b.Protocol), cmp.Compare(a.Client, b.Client), cmp.Compare(a.Server, b.Server))
 }
 
 // name gives the device id of an endpoint, or its address when it is no device.

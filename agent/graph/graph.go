@@ -143,7 +143,6 @@ func (g *Graph) Flow(f *protocols.Flow) {
 	e := g.edge(f.Conv, f.Protocol, f.First)
 	e.addFlow(f)
 	if held := g.guesses[f.Conv.ID]; held != nil {
-		held.settled = true
 		delete(g.guesses, f.Conv.ID)
 		e.add(&held.sums)
 	}
@@ -158,7 +157,6 @@ func (g *Graph) Event(ev *protocols.Event) {
 	e := g.edge(ev.Conv, ev.Protocol, ev.Time)
 	e.widen(ev.Time, ev.Time)
 	if held := g.guesses[ev.Conv.ID]; held != nil && ev.Conv.Proven {
-		held.settled = true
 		delete(g.guesses, ev.Conv.ID)
 		e.add(&held.sums)
 	}
@@ -218,9 +216,8 @@ func (g *Graph) evict() {
 
 // guess is a conversation whose direction and protocol are not known yet.
 type guess struct {
-	conv    *protocols.Conversation
-	sums    sums
-	settled bool
+	conv *protocols.Conversation
+	sums sums
 }
 
 // guess holds a conversation apart until content tells who asks whom. Without room the oldest is taken at its word.

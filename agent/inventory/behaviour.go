@@ -2,6 +2,7 @@ package inventory
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/spanwatch/spanwatch/protocols"
@@ -9,21 +10,20 @@ import (
 
 // behaviour is what a host did in OT conversations, on either side.
 type behaviour struct {
-	served  [16]uint64 // answers (and, over TCP, requests accepted) by action
-	nodes   uint64     // of these, about nodes of an address space
-	others  uint64     // of these, about anything else
-	sealed  bool       // answered a recognised protocol with encrypted messages
-	units   bitset     // units that answered
-	sealed1 time.Time
-	first   time.Time // of serving
-	last    time.Time
-	asked   asking
+	served [16]uint64 // answers (and, over TCP, requests accepted) by action
+	nodes  uint64     // of these, about nodes of an address space
+	others uint64     // of these, about anything else
+	sealed bool       // answered a recognised protocol with encrypted messages
+	units  bitset     // units that answered
+	first  time.Time  // of serving
+	last   time.Time
+	asked  asking
 }
 
 // asking is the client side of a behaviour.
 type asking struct {
 	total, reads, alters, programs uint64
-	servers                        set[string]
+	servers                        []protocols.Endpoint // without ports, at most maxSet
 	first, last                    time.Time
 	minutes                        uint64 // distinct minutes with requests
 	minute                         int64  // the latest of them
@@ -114,9 +114,7 @@ func (a *asking) note(e *protocols.Event) {
 	case protocols.ActionUpload, protocols.ActionDownload, protocols.ActionFirmware, protocols.ActionControl:
 		a.programs++
 	}
-	s := e.Conv.Server
-	s.Port = 0
-	a.servers.add(s.String())
+	a.asks(e.Conv.Server)
 	if a.first.IsZero() || e.Time.Before(a.first) {
 		a.first = e.Time
 	}
@@ -126,6 +124,17 @@ func (a *asking) note(e *protocols.Event) {
 	if m := e.Time.Unix() / 60; a.minutes == 0 || m > a.minute {
 		a.minute = m
 		a.minutes++
+	}
+}
+
+// asks notes whom the client asked: by address, or by MAC where there is none.
+func (a *asking) asks(s protocols.Endpoint) {
+	s.Port = 0
+	if s.Addr.IsValid() {
+		s.MAC = protocols.MAC{}
+	}
+	if len(a.servers) < maxSet && !slices.Contains(a.servers, s) {
+		a.servers = append(a.servers, s)
 	}
 }
 
@@ -144,7 +153,10 @@ func (a *asking) merge(o asking) {
 	a.alters += o.alters
 	a.programs += o.programs
 	a.minutes = max(a.minutes, o.minutes)
-	a.servers.union(o.servers)
+	a.servers = slices.Clone(a.servers)
+	for _, s := range o.servers {
+		a.asks(s)
+	}
 }
 
 func (b *behaviour) merge(o behaviour) {

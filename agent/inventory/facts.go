@@ -36,7 +36,7 @@ func (i *Inventory) facts(e *protocols.Event, ends [2]*host) {
 			if !unicast(f.Addr) {
 				continue
 			}
-			h = i.host(f.Addr.Unmap(), e.Time)
+			h = i.host(f.Addr.Unmap())
 		}
 		if h == nil {
 			continue

@@ -66,14 +66,14 @@ func (h *host) addressed(c *protocols.Conversation, side protocols.Side) bool {
 }
 
 // host gives the host of an address, creating it.
-func (i *Inventory) host(a netip.Addr, at time.Time) *host {
+func (i *Inventory) host(a netip.Addr) *host {
 	if h := i.hosts[a]; h != nil {
 		return h
 	}
 	if len(i.hosts) >= i.config.MaxDevices {
 		i.evict()
 	}
-	h := &host{addr: a, first: at, last: at}
+	h := &host{addr: a}
 	i.hosts[a] = h
 	return h
 }
@@ -115,7 +115,7 @@ func (i *Inventory) evict() {
 func (i *Inventory) spoke(h *host) {
 	if !h.spoken {
 		h.spoken = true
-		if h.addr.IsValid() && i.siteNetwork(h.addr) {
+		if h.addr.IsValid() && i.configured(h.addr) {
 			h.inside = true
 			i.private++
 		}
@@ -168,7 +168,7 @@ func (l *link) last() time.Time {
 // bare gives the host that stands for what the MAC says without IP.
 func (l *link) bare() *host {
 	if l.own == nil {
-		l.own = &host{self: l, first: l.first, last: l.first}
+		l.own = &host{self: l}
 	}
 	return l.own
 }
@@ -318,7 +318,7 @@ func (i *Inventory) external(h *host) bool {
 	if h.did.serves() || i.siteNetwork(h.addr) {
 		return false
 	}
-	if i.place(h) == nil && len(h.bindings) > 0 && !h.bindings[0].link.shared {
+	if b, ok := h.best(); ok && !b.link.shared && i.place(h) == nil {
 		return true
 	}
 	return h.did.asked.total == 0 && i.private > 0

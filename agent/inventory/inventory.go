@@ -93,10 +93,7 @@ func (i *Inventory) Binding(b protocols.Binding) {
 		i.stats.IgnoredGroupAddresses++
 		return
 	}
-	h := i.host(b.Addr.Unmap(), b.Time)
-	if h == nil {
-		return
-	}
+	h := i.host(b.Addr.Unmap())
 	i.spoke(h)
 	h.seen(b.Time, b.Time)
 	h.vlans.add(b.VLAN)
@@ -136,8 +133,8 @@ func (i *Inventory) Event(e *protocols.Event) {
 	var ends [2]*host
 	i.endpoints(e.Conv, e.Time, e.Time, func(side protocols.Side, h *host) {
 		ends[side] = h
-		if side == e.From {
-			i.spoke(h)
+		if side == e.From || e.Conv.Transport == protocols.TransportTCP {
+			i.spoke(h) // nobody sends application data over TCP to a host that is not there
 		}
 		if e.Protocol != "" && (side == e.From || h.addressed(e.Conv, side)) {
 			h.protocols.add(e.Protocol)
@@ -178,7 +175,7 @@ func (i *Inventory) endpoint(e protocols.Endpoint, at time.Time) *host {
 		if !unicast(e.Addr) {
 			return nil
 		}
-		return i.host(e.Addr.Unmap(), at)
+		return i.host(e.Addr.Unmap())
 	}
 	if e.MAC.IsZero() {
 		return nil
@@ -323,12 +320,17 @@ func unicast(a netip.Addr) bool {
 
 // siteNetwork reports whether an address is inside the site's networks, configured or found.
 func (i *Inventory) siteNetwork(a netip.Addr) bool {
+	return i.configured(a) || len(i.published) > 0 && i.published[neighbourhood(a)]
+}
+
+func (i *Inventory) configured(a netip.Addr) bool {
+	a = a.WithZone("")
 	for _, n := range i.config.Networks {
 		if n.Contains(a) {
 			return true
 		}
 	}
-	return len(i.published) > 0 && i.published[neighbourhood(a)]
+	return false
 }
 
 // publish makes the surroundings of an address part of the site.
