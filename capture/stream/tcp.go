@@ -68,9 +68,7 @@ func (c *Conversation) reusedBy(p *packet.Packet, d Direction) bool {
 		return p.Seq != h.isn
 	case h.started:
 		return p.Seq+1 != h.base
-	case answers && o.syn:
-		return p.Ack != o.isn+1
-	case answers && o.started:
+	case answers && o.started: // by a SYN, which may have carried data, or in mid-stream
 		return !near(p.Ack, o.next)
 	}
 	// The end was not heard before. Two SYNs may cross; anything else means that this one begins anew.
