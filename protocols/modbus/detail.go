@@ -4,15 +4,14 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/spanwatch/spanwatch/protocols"
 	"github.com/spanwatch/spanwatch/protocols/wire"
 )
 
 // Detail is the detail field of a dissect record: the message's fields under the names that tshark's users know. A
 // nil field is one that the message does not have.
 type Detail struct {
-	Transport    string            `json:"transport"` // "tcp" or "udp"
-	TransID      uint16            `json:"trans_id"`
+	Transport    string            `json:"transport"` // "tcp", "udp" or "rtu-over-tcp"
+	TransID      *uint16           `json:"trans_id,omitempty"`
 	UnitID       *uint8            `json:"unit_id,omitempty"`
 	Func         *uint8            `json:"func,omitempty"` // without the exception bit
 	Exception    *uint8            `json:"exception,omitempty"`
@@ -47,9 +46,9 @@ type FileRecord struct {
 }
 
 // detail builds the detail of a message. It keeps nothing of the wire's bytes.
-func (m *message) detail(t protocols.Transport, asked *request) *Detail {
+func (m *message) detail(transport string, asked *request) *Detail {
 	d := &Detail{
-		Transport: t.String(), TransID: m.transaction,
+		Transport: transport, TransID: present(m, hasTransaction, m.transaction),
 		UnitID: present(m, hasUnit, m.unit), Func: present(m, hasCode, m.code),
 		Exception: present(m, hasException, m.exception), ByteCnt: present(m, hasByteCount, m.byteCount),
 		AndMask: present(m, hasAnd, m.and), OrMask: present(m, hasOr, m.or),

@@ -11,6 +11,7 @@ const acknowledge = 5
 
 // dissector is the state of one conversation.
 type dissector struct {
+	rtu     bool // serial frames instead of MBAP headers
 	pending pending
 	m       message // kept here, and so is asked, because they would not stay on a stack
 	asked   request
@@ -28,7 +29,11 @@ func (d *dissector) Gap(from protocols.Side) {
 func (d *dissector) Dissect(dst []protocols.Event, in protocols.Message) ([]protocols.Event, error) {
 	m := &d.m
 	*m = message{meaning: &headerless}
-	m.decode(in.Bytes, in.From)
+	if d.rtu {
+		m.decodeRTU(in.Bytes, in.From)
+	} else {
+		m.decode(in.Bytes, in.From)
+	}
 
 	var asked *request
 	if m.has&hasCode != 0 {
@@ -37,13 +42,21 @@ func (d *dissector) Dissect(dst []protocols.Event, in protocols.Message) ([]prot
 	e := protocols.Event{From: in.From, Outcome: m.outcome(), Malformed: m.reason()}
 	e.Facts = m.facts(asked)
 	if in.Detail {
-		e.Detail = m.detail(in.Transport, asked)
+		e.Detail = m.detail(d.transport(in.Transport), asked)
 	}
 	dst = m.events(dst, e, asked)
 	if m.fault != "" {
 		return dst, fmt.Errorf("modbus: %w: %s", protocols.ErrMalformed, e.Malformed)
 	}
 	return dst, nil
+}
+
+// transport gives the name of what carries the messages.
+func (d *dissector) transport(t protocols.Transport) string {
+	if d.rtu {
+		return "rtu-over-" + t.String()
+	}
+	return t.String()
 }
 
 // pair keeps a request, and finds the request of an answer; nil for requests and where there is none.

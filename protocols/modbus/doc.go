@@ -1,12 +1,13 @@
 // Package modbus reads Modbus over TCP and UDP, as MODBUS Application Protocol V1.1b3 and MODBUS Messaging on
-// TCP/IP V1.0b describe it, with function 90, Schneider Electric's UMAS, as far as it is publicly known.
+// TCP/IP V1.0b describe it, with function 90, Schneider Electric's UMAS, as far as it is publicly known; and the
+// serial frames that simple gateways put into TCP as they are.
 //
 // It owns the function tables (code to name, [protocols.Action] and area), the recognition of the protocol and of
 // its direction, the pairing of answers with requests by transaction, and the contents of dissect's detail field.
 // Every message gives an event: codes without a row, exceptions, and messages that break the specification, which
 // say how. A read and write in one message (function 23) gives two events, a list of file records one each.
 //
-// It refuses serial framing (RTU, ASCII) and a stream whose header has no plausible length.
+// It refuses ASCII framing, a stream whose header has no plausible length, and serial frames whose checksum is wrong.
 //
 // A dissector keeps the last 64 unanswered requests of its conversation and nothing else. It is used by one
 // goroutine.
@@ -22,6 +23,15 @@ var Spec = protocols.Spec{
 	Probe:  probe,
 	Length: length,
 	New:    func() protocols.Dissector { return &dissector{} },
+}
+
+// RTU is Modbus in serial frames over TCP: no header, but a checksum (Modbus over Serial Line V1.02 §2.5.1). Its
+// records carry the same name.
+var RTU = protocols.Spec{
+	Name:   "modbus",
+	Probe:  probeRTU,
+	Length: lengthRTU,
+	New:    func() protocols.Dissector { return &dissector{rtu: true} },
 }
 
 // Messages lists the names in the function tables: what [protocols.Event.Message] can be, but for the codes that

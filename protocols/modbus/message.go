@@ -17,7 +17,8 @@ const exceptionBit = 0x80
 type field uint32
 
 const (
-	hasUnit field = 1 << iota
+	hasTransaction field = 1 << iota
+	hasUnit
 	hasCode
 	hasException
 	hasRef
@@ -73,24 +74,32 @@ type message struct {
 	faultValue int
 }
 
-// decode reads one message as sent by a side. It allocates nothing.
+// decode reads one message with an MBAP header as sent by a side. It allocates nothing.
 func (m *message) decode(b []byte, from protocols.Side) {
 	m.from = from
 	m.cursor = wire.New(b)
 	c := &m.cursor
-	m.transaction = c.U16()
-	identifier := c.U16()
+	transaction, identifier := c.U16(), c.U16()
 	length := int(c.U16())
 	if c.Failed() {
 		m.fail("message ends within its header", len(b))
 		return
 	}
+	m.transaction = transaction
+	m.has |= hasTransaction
 	if identifier != 0 {
 		m.fail("protocol identifier is not 0", int(identifier))
 	}
 	if length != c.Len() {
 		m.fail("length field does not fit the message", length)
 	}
+	m.decodeUnit()
+}
+
+// decodeUnit reads what is the same on every transport: unit identifier, function code and fields.
+func (m *message) decodeUnit() {
+	c := &m.cursor
+	length := c.Len()
 	m.take8(c, hasUnit, &m.unit)
 	code := c.U8()
 	if c.Failed() {
@@ -106,7 +115,7 @@ func (m *message) decode(b []byte, from protocols.Side) {
 	}
 	m.layout()(c, m)
 	if c.Failed() {
-		m.fail("message ends within its fields", len(b))
+		m.fail("message ends within its fields", length)
 	}
 	if c.Len() > 0 {
 		m.fail(faultBehind, c.Len())

@@ -104,3 +104,38 @@ func TestLength(t *testing.T) {
 		}
 	}
 }
+
+// Serial frames have no header to know them by: only whole frames with their checksums count.
+func TestProbeRTU(t *testing.T) {
+	for _, c := range []struct {
+		name, bytes string
+		want        protocols.Match
+	}{
+		{"nothing yet", "", protocols.More},
+		{"request", "11 03 006b 0003 7687", protocols.YesClient},
+		{"half a request", "11 03 006b", protocols.More},
+		{"request with a wrong checksum, and no answer that long", "11 03 006b 0003 7688", protocols.No},
+		{"request, then something else", "11 03 006b 0003 7687 ff", protocols.No},
+		{"answer", "01 03 02 0007 f986", protocols.YesServer},
+		{"exception", "11 84 02 c304", protocols.YesServer},
+		{"broadcast", "00 06 0001 0003 981a", protocols.No},
+		{"address of nobody", "f8 03 006b 0003", protocols.No},
+		{"function of nobody", "11 63 006b 0003", protocols.No},
+		{"iec 104 startdt", "68 04 07 00 00 00", protocols.No},
+		{"modbus with its header", "0103 0000 0006 01 03 0000 0001", protocols.No},
+	} {
+		if m := probeRTU(protocols.TransportTCP, unhex(t, c.bytes)); m != c.want {
+			t.Errorf("%s: %v, want %v", c.name, m, c.want)
+		}
+	}
+	if m := probeRTU(protocols.TransportUDP, unhex(t, "11 03 006b 0003 7687")); m != protocols.No {
+		t.Errorf("over udp: %v", m)
+	}
+}
+
+// The example of Modbus over Serial Line V1.02, appendix B.
+func TestChecksum(t *testing.T) {
+	if c := checksum([]byte{0x02, 0x07}); c != 0x1241 {
+		t.Errorf("got %#04x, want 0x1241", c)
+	}
+}

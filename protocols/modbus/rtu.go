@@ -1,0 +1,211 @@
+package modbus
+
+import (
+	"encoding/binary"
+
+	"github.com/spanwatch/spanwatch/protocols"
+	"github.com/spanwatch/spanwatch/protocols/wire"
+)
+
+// Modbus over Serial Line V1.02 §2.5.1: address, function code, fields, CRC. A frame does not say how long it is: its
+// length follows from the function and the direction, and the checksum tells which direction it was.
+const (
+	rtuOverhead   = 3 // address and CRC
+	rtuMax        = 256
+	rtuMaxAddress = 247
+)
+
+// decodeRTU reads one serial frame as sent by a side.
+func (m *message) decodeRTU(b []byte, from protocols.Side) {
+	m.from = from
+	if len(b) < rtuOverhead {
+		m.fail("message ends within its header", len(b))
+		return
+	}
+	if !checksumFits(b) {
+		m.fail("checksum is wrong", int(binary.LittleEndian.Uint16(b[len(b)-2:])))
+	}
+	m.cursor = wire.New(b[:len(b)-2])
+	m.decodeUnit()
+}
+
+// lengthRTU finds the shortest length that the function may have in either direction and at which the checksum fits.
+func lengthRTU(b []byte) int {
+	if len(b) < 2 {
+		return 0
+	}
+	waiting := false
+	best := -1
+	for _, size := range [2]int{requestSize(b), answerSize(b)} {
+		switch {
+		case size < 0, size > rtuMax:
+		case size == 0, size > len(b):
+			waiting = true
+		case checksumFits(b[:size]) && (best < 0 || size < best):
+			best = size
+		}
+	}
+	if best < 0 && waiting {
+		return 0
+	}
+	return best
+}
+
+// probeRTU wants nothing but whole frames with their checksums, each of which makes sense.
+func probeRTU(t protocols.Transport, b []byte) protocols.Match {
+	if t != protocols.TransportTCP {
+		return protocols.No
+	}
+	found := short
+	for len(b) > 0 {
+		if b[0] == 0 || b[0] > rtuMaxAddress {
+			return protocols.No
+		}
+		n := lengthRTU(b)
+		switch {
+		case n < 0, n == 0 && hopeless(b):
+			return protocols.No
+		case n == 0:
+			return protocols.More
+		}
+		j := judgeRTU(b[:n])
+		if j < either {
+			return protocols.No
+		}
+		if found < question {
+			found = max(found, j)
+		}
+		b = b[n:]
+	}
+	if found == short {
+		return protocols.More
+	}
+	return match(found)
+}
+
+// hopeless reports that the beginning of a frame that reads can become neither a sound request nor a sound answer.
+func hopeless(b []byte) bool {
+	if len(b) < 6 || b[1] == 0 || b[1] > 4 {
+		return false
+	}
+	quantity, count := binary.BigEndian.Uint16(b[4:]), b[2]
+	asks := quantity > 0 && quantity <= functions[b[1]].limit
+	return !asks && (count == 0 || b[1] > 2 && count%2 != 0)
+}
+
+// judgeRTU looks at one whole frame.
+func judgeRTU(b []byte) judgement {
+	var asked, answered message
+	asked.decodeRTU(b, protocols.Client)
+	answered.decodeRTU(b, protocols.Server)
+	switch q, a := asked.sound(), answered.sound() && len(answered.cursor.Rest()) == 0; {
+	case q && a:
+		return either
+	case q:
+		return question
+	case a:
+		return answer
+	default:
+		return broken
+	}
+}
+
+// size tells how long the frame of a function is: fixed bytes, and as many as the count at an offset says.
+type size struct{ fixed, countAt int }
+
+// requestSizes and answerSizes are indexed by function code; a zero row is a function that is not known.
+var (
+	requestSizes = [...]size{
+		1: {8, 0}, 2: {8, 0}, 3: {8, 0}, 4: {8, 0}, 5: {8, 0}, 6: {8, 0}, 7: {4, 0}, 8: {8, 0}, 11: {4, 0}, 12: {4, 0},
+		15: {9, 6}, 16: {9, 6}, 17: {4, 0}, 20: {5, 2}, 21: {5, 2}, 22: {10, 0}, 23: {13, 10}, 24: {6, 0}, 43: {7, 0},
+	}
+	answerSizes = [...]size{
+		1: {5, 2}, 2: {5, 2}, 3: {5, 2}, 4: {5, 2}, 5: {8, 0}, 6: {8, 0}, 7: {5, 0}, 8: {8, 0}, 11: {8, 0}, 12: {5, 2},
+		15: {8, 0}, 16: {8, 0}, 17: {5, 2}, 20: {5, 2}, 21: {5, 2}, 22: {10, 0}, 23: {5, 2}, 24: {6, 3}, 43: {10, 0},
+	}
+)
+
+const exceptionSize = 5
+
+// requestSize gives the length of the request at the start of b: 0 when more bytes are needed, negative when no request
+// has this function.
+func requestSize(b []byte) int { return sizeOf(requestSizes[:], b) }
+
+// answerSize does the same for answers.
+func answerSize(b []byte) int {
+	switch code := b[1]; {
+	case code&exceptionBit != 0:
+		return exceptionSize
+	case code == 43:
+		return identificationSize(b)
+	default:
+		return sizeOf(answerSizes[:], b)
+	}
+}
+
+func sizeOf(table []size, b []byte) int {
+	code := int(b[1])
+	if code >= len(table) || table[code].fixed == 0 {
+		return -1
+	}
+	row := table[code]
+	switch {
+	case row.countAt == 0:
+		return row.fixed
+	case len(b) <= row.countAt:
+		return 0
+	default:
+		return row.fixed + int(b[row.countAt])
+	}
+}
+
+// identificationSize walks the objects of a device identification (V1.1b3 §6.21).
+func identificationSize(b []byte) int {
+	const objectsAt = 8
+	if len(b) > 2 && b[2] != meiDeviceIdentification {
+		return -1
+	}
+	if len(b) < objectsAt {
+		return 0
+	}
+	at := objectsAt
+	for range b[objectsAt-1] {
+		if at+1 >= len(b) {
+			return 0
+		}
+		if at += 2 + int(b[at+1]); at > rtuMax {
+			return -1
+		}
+	}
+	return at + 2
+}
+
+// checksumFits checks the CRC at the end of a frame (Modbus over Serial Line V1.02, appendix B).
+func checksumFits(b []byte) bool {
+	n := len(b) - 2
+	return n > 0 && checksum(b[:n]) == binary.LittleEndian.Uint16(b[n:])
+}
+
+var checksumTable = func() (table [256]uint16) {
+	const polynomial = 0xa001
+	for i := range table {
+		crc := uint16(i)
+		for range 8 {
+			if crc&1 != 0 {
+				crc = crc>>1 ^ polynomial
+			} else {
+				crc >>= 1
+			}
+		}
+		table[i] = crc
+	}
+	return table
+}()
+
+func checksum(b []byte) uint16 {
+	crc := uint16(0xffff)
+	for _, x := range b {
+		crc = crc>>8 ^ checksumTable[byte(crc)^x]
+	}
+	return crc
+}
