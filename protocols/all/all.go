@@ -1,0 +1,36 @@
+// Package all is the list of protocols that the sensor reads. Adding a protocol is one folder and one line here.
+//
+// It owns the order in which the pipeline asks their probes when no port suggests one. It keeps no state.
+package all
+
+import (
+	"slices"
+
+	"github.com/spanwatch/spanwatch/protocols"
+	"github.com/spanwatch/spanwatch/protocols/modbus"
+	"github.com/spanwatch/spanwatch/protocols/opcua"
+	"github.com/spanwatch/spanwatch/protocols/s7"
+)
+
+// Specs gives every protocol in probing order: those with the most telling first bytes come first. Two framings of one
+// protocol are two Specs of one name.
+func Specs() []protocols.Spec {
+	return []protocols.Spec{opcua.Spec, s7.Spec, modbus.Spec, modbus.RTU}
+}
+
+// Labels gives the label of everything that is dissected, each once, in the order of Specs.
+func Labels() []string {
+	var labels []string
+	for _, spec := range Specs() {
+		own := spec.Labels
+		if own == nil {
+			own = []string{spec.Name}
+		}
+		for _, label := range own {
+			if !slices.Contains(labels, label) {
+				labels = append(labels, label)
+			}
+		}
+	}
+	return labels
+}
