@@ -7,111 +7,112 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode"
 
 	"github.com/spanwatch/spanwatch/agent/detect"
 	"github.com/spanwatch/spanwatch/agent/graph"
 	"github.com/spanwatch/spanwatch/agent/inventory"
+	"github.com/spanwatch/spanwatch/cli"
 )
 
-var deviceColumns = []column[inventory.Device]{
-	{"ADDRESS", func(d *inventory.Device) string { return deviceAddress(d) }},
-	{"NAME", func(d *inventory.Device) string { return first(d.Names) }},
-	{"TYPE", func(d *inventory.Device) string { return d.Type }},
-	{"VENDOR", func(d *inventory.Device) string { return d.Vendor }},
-	{"MODEL", func(d *inventory.Device) string { return d.Model }},
-	{"FIRMWARE", func(d *inventory.Device) string { return d.Firmware }},
-	{"COMPROMISE", func(d *inventory.Device) string { return d.Compromise.State }},
+var deviceList = cli.List[inventory.Device]{
+	Empty: "no devices are known yet",
+	Table: []cli.Column[inventory.Device]{
+		cli.Field("ADDRESS", func(d *inventory.Device) string { return deviceAddress(d) }),
+		cli.Field("NAME", func(d *inventory.Device) string { return cli.First(d.Names) }),
+		cli.Field("TYPE", func(d *inventory.Device) string { return d.Type }),
+		cli.Field("VENDOR", func(d *inventory.Device) string { return d.Vendor }),
+		cli.Field("MODEL", func(d *inventory.Device) string { return d.Model }),
+		cli.Field("FIRMWARE", func(d *inventory.Device) string { return d.Firmware }),
+		cli.Field("COMPROMISE", func(d *inventory.Device) string { return d.Compromise.State }),
+	},
+	More: []cli.Column[inventory.Device]{
+		cli.Field("ID", func(d *inventory.Device) string { return d.ID }),
+		cli.Field("SITE", func(d *inventory.Device) string { return d.Site }),
+		cli.Field("PARENT", func(d *inventory.Device) string { return d.Parent }),
+		cli.Field("IPS", func(d *inventory.Device) string { return strings.Join(d.IPs, " ") }),
+		cli.Field("MACS", func(d *inventory.Device) string { return strings.Join(d.MACs, " ") }),
+		cli.Field("NAMES", func(d *inventory.Device) string { return strings.Join(d.Names, " ") }),
+		cli.Field("SERIAL", func(d *inventory.Device) string { return d.Serial }),
+		cli.Field("CATEGORY", func(d *inventory.Device) string { return d.Category }),
+		cli.Field("PURDUE", func(d *inventory.Device) string { return d.Purdue }),
+		cli.Field("ZONE", func(d *inventory.Device) string { return d.Zone }),
+		cli.Field("CRITICALITY", func(d *inventory.Device) string { return d.Criticality }),
+		cli.Field("PROTOCOLS", func(d *inventory.Device) string { return strings.Join(d.Protocols, " ") }),
+		cli.Field("FIRST SEEN", func(d *inventory.Device) string { return cli.Stamp(d.FirstSeen) }),
+		cli.Field("LAST SEEN", func(d *inventory.Device) string { return cli.Stamp(d.LastSeen) }),
+	},
 }
 
-var deviceDetails = []column[inventory.Device]{
-	{"ID", func(d *inventory.Device) string { return d.ID }},
-	{"SITE", func(d *inventory.Device) string { return d.Site }},
-	{"PARENT", func(d *inventory.Device) string { return d.Parent }},
-	{"IPS", func(d *inventory.Device) string { return strings.Join(d.IPs, " ") }},
-	{"MACS", func(d *inventory.Device) string { return strings.Join(d.MACs, " ") }},
-	{"NAMES", func(d *inventory.Device) string { return strings.Join(d.Names, " ") }},
-	{"SERIAL", func(d *inventory.Device) string { return d.Serial }},
-	{"CATEGORY", func(d *inventory.Device) string { return d.Category }},
-	{"PURDUE", func(d *inventory.Device) string { return d.Purdue }},
-	{"ZONE", func(d *inventory.Device) string { return d.Zone }},
-	{"CRITICALITY", func(d *inventory.Device) string { return d.Criticality }},
-	{"PROTOCOLS", func(d *inventory.Device) string { return strings.Join(d.Protocols, " ") }},
-	{"FIRST SEEN", func(d *inventory.Device) string { return stamp(d.FirstSeen) }},
-	{"LAST SEEN", func(d *inventory.Device) string { return stamp(d.LastSeen) }},
+var edgeList = cli.List[graph.Edge]{
+	Empty: "no conversations are known yet",
+	Table: []cli.Column[graph.Edge]{
+		cli.Field("CLIENT", func(e *graph.Edge) string { return e.ClientIP }),
+		cli.Field("SERVER", func(e *graph.Edge) string { return e.ServerIP }),
+		cli.Field("PROTOCOL", func(e *graph.Edge) string { return e.Protocol }),
+		cli.Field("PORT", func(e *graph.Edge) string { return number(uint64(e.Port)) }),
+		cli.Field("ACTIONS", func(e *graph.Edge) string { return counts(e.Actions) }),
+		cli.Field("PACKETS", func(e *graph.Edge) string { return strconv.FormatUint(e.Packets, 10) }),
+		cli.Field("BASELINE", func(e *graph.Edge) string { return e.Baseline }),
+	},
+	More: []cli.Column[graph.Edge]{
+		cli.Field("CLIENT DEVICE", func(e *graph.Edge) string { return e.Client }),
+		cli.Field("SERVER DEVICE", func(e *graph.Edge) string { return e.Server }),
+		cli.Field("BYTES", func(e *graph.Edge) string { return strconv.FormatUint(e.Bytes, 10) }),
+		cli.Field("OBJECTS", func(e *graph.Edge) string { return strconv.FormatUint(e.Count, 10) }),
+		cli.Field("FIRST SEEN", func(e *graph.Edge) string { return cli.Stamp(e.FirstSeen) }),
+		cli.Field("LAST SEEN", func(e *graph.Edge) string { return cli.Stamp(e.LastSeen) }),
+	},
 }
 
-var edgeColumns = []column[graph.Edge]{
-	{"CLIENT", func(e *graph.Edge) string { return e.ClientIP }},
-	{"SERVER", func(e *graph.Edge) string { return e.ServerIP }},
-	{"PROTOCOL", func(e *graph.Edge) string { return e.Protocol }},
-	{"PORT", func(e *graph.Edge) string { return number(uint64(e.Port)) }},
-	{"ACTIONS", func(e *graph.Edge) string { return counts(e.Actions) }},
-	{"PACKETS", func(e *graph.Edge) string { return strconv.FormatUint(e.Packets, 10) }},
-	{"BASELINE", func(e *graph.Edge) string { return e.Baseline }},
+var alertList = cli.List[detect.Alert]{
+	Empty: "no alerts",
+	Table: []cli.Column[detect.Alert]{
+		cli.Field("TIME", func(a *detect.Alert) string { return a.Time.UTC().Format(time.DateTime) }),
+		cli.Field("SEVERITY", func(a *detect.Alert) string { return a.Severity }),
+		cli.Field("LEVEL", func(a *detect.Alert) string { return a.Level }),
+		cli.Field("ACTOR", func(a *detect.Alert) string { return a.ActorIP }),
+		cli.Field("TARGET", func(a *detect.Alert) string { return a.TargetIP }),
+		cli.Field("RULE", func(a *detect.Alert) string { return a.Rule }),
+	},
+	More: []cli.Column[detect.Alert]{
+		cli.Field("ID", func(a *detect.Alert) string { return a.ID }),
+		cli.Field("SITE", func(a *detect.Alert) string { return a.Site }),
+		cli.Field("TITLE", func(a *detect.Alert) string { return a.Title }),
+		cli.Field("LAST TIME", func(a *detect.Alert) string { return cli.Stamp(a.LastTime) }),
+		cli.Field("PROTOCOL", func(a *detect.Alert) string { return a.Protocol }),
+		cli.Field("TECHNIQUES", func(a *detect.Alert) string { return strings.Join(a.Techniques, " ") }),
+		cli.Field("COUNT", func(a *detect.Alert) string { return strconv.FormatUint(a.Count, 10) }),
+		cli.Field("DESCRIPTION", func(a *detect.Alert) string { return a.Description }),
+	},
 }
 
-var edgeDetails = []column[graph.Edge]{
-	{"CLIENT DEVICE", func(e *graph.Edge) string { return e.Client }},
-	{"SERVER DEVICE", func(e *graph.Edge) string { return e.Server }},
-	{"BYTES", func(e *graph.Edge) string { return strconv.FormatUint(e.Bytes, 10) }},
-	{"OBJECTS", func(e *graph.Edge) string { return strconv.FormatUint(e.Count, 10) }},
-	{"FIRST SEEN", func(e *graph.Edge) string { return stamp(e.FirstSeen) }},
-	{"LAST SEEN", func(e *graph.Edge) string { return stamp(e.LastSeen) }},
-}
-
-var alertColumns = []column[detect.Alert]{
-	{"TIME", func(a *detect.Alert) string { return a.Time.UTC().Format(time.DateTime) }},
-	{"SEVERITY", func(a *detect.Alert) string { return a.Severity }},
-	{"LEVEL", func(a *detect.Alert) string { return a.Level }},
-	{"ACTOR", func(a *detect.Alert) string { return a.ActorIP }},
-	{"TARGET", func(a *detect.Alert) string { return a.TargetIP }},
-	{"RULE", func(a *detect.Alert) string { return a.Rule }},
-}
-
-var alertDetails = []column[detect.Alert]{
-	{"ID", func(a *detect.Alert) string { return a.ID }},
-	{"SITE", func(a *detect.Alert) string { return a.Site }},
-	{"TITLE", func(a *detect.Alert) string { return a.Title }},
-	{"LAST TIME", func(a *detect.Alert) string { return stamp(a.LastTime) }},
-	{"PROTOCOL", func(a *detect.Alert) string { return a.Protocol }},
-	{"TECHNIQUES", func(a *detect.Alert) string { return strings.Join(a.Techniques, " ") }},
-	{"COUNT", func(a *detect.Alert) string { return strconv.FormatUint(a.Count, 10) }},
-	{"DESCRIPTION", func(a *detect.Alert) string { return a.Description }},
-}
-
-var coverageColumns = []column[graph.Coverage]{
-	{"CLIENT", func(c *graph.Coverage) string { return total(c, c.ClientIP) }},
-	{"SERVER", func(c *graph.Coverage) string { return c.ServerIP }},
-	{"PORT", func(c *graph.Coverage) string { return number(uint64(c.Port)) }},
-	{"PROTOCOL", func(c *graph.Coverage) string { return c.Protocol }},
-	{"BYTES", func(c *graph.Coverage) string { return strconv.FormatUint(c.Bytes, 10) }},
-	{"DECODED", func(c *graph.Coverage) string { return share(c.DecodedBytes, c) }},
-	{"OPAQUE", func(c *graph.Coverage) string { return share(c.OpaqueBytes+c.RecognisedBytes, c) }},
-	{"ENCRYPTED", func(c *graph.Coverage) string { return share(c.EncryptedBytes, c) }},
-	{"LOST", func(c *graph.Coverage) string { return share(c.GapBytes, c) }},
-}
-
-var coverageDetails = []column[graph.Coverage]{
-	{"PACKETS", func(c *graph.Coverage) string { return strconv.FormatUint(c.Packets, 10) }},
-	{"DECODED BYTES", func(c *graph.Coverage) string { return strconv.FormatUint(c.DecodedBytes, 10) }},
-	{"RECOGNISED BYTES", func(c *graph.Coverage) string { return strconv.FormatUint(c.RecognisedBytes, 10) }},
-	{"OPAQUE BYTES", func(c *graph.Coverage) string { return strconv.FormatUint(c.OpaqueBytes, 10) }},
-	{"ENCRYPTED BYTES", func(c *graph.Coverage) string { return strconv.FormatUint(c.EncryptedBytes, 10) }},
-	{"MALFORMED", func(c *graph.Coverage) string { return strconv.FormatUint(c.Malformed, 10) }},
-	{"GAP BYTES", func(c *graph.Coverage) string { return strconv.FormatUint(c.GapBytes, 10) }},
+var coverageList = cli.List[graph.Coverage]{
+	Empty: "no traffic was seen yet",
+	Table: []cli.Column[graph.Coverage]{
+		cli.Field("CLIENT", func(c *graph.Coverage) string { return total(c, c.ClientIP) }),
+		cli.Field("SERVER", func(c *graph.Coverage) string { return c.ServerIP }),
+		cli.Field("PORT", func(c *graph.Coverage) string { return number(uint64(c.Port)) }),
+		cli.Field("PROTOCOL", func(c *graph.Coverage) string { return c.Protocol }),
+		cli.Field("BYTES", func(c *graph.Coverage) string { return strconv.FormatUint(c.Bytes, 10) }),
+		cli.Field("DECODED", func(c *graph.Coverage) string { return share(c.DecodedBytes, c) }),
+		cli.Field("OPAQUE", func(c *graph.Coverage) string { return share(c.OpaqueBytes+c.RecognisedBytes, c) }),
+		cli.Field("ENCRYPTED", func(c *graph.Coverage) string { return share(c.EncryptedBytes, c) }),
+		cli.Field("LOST", func(c *graph.Coverage) string { return share(c.GapBytes, c) }),
+	},
+	More: []cli.Column[graph.Coverage]{
+		cli.Field("PACKETS", func(c *graph.Coverage) string { return strconv.FormatUint(c.Packets, 10) }),
+		cli.Field("DECODED BYTES", func(c *graph.Coverage) string { return strconv.FormatUint(c.DecodedBytes, 10) }),
+		cli.Field("RECOGNISED BYTES", func(c *graph.Coverage) string { return strconv.FormatUint(c.RecognisedBytes, 10) }),
+		cli.Field("OPAQUE BYTES", func(c *graph.Coverage) string { return strconv.FormatUint(c.OpaqueBytes, 10) }),
+		cli.Field("ENCRYPTED BYTES", func(c *graph.Coverage) string { return strconv.FormatUint(c.EncryptedBytes, 10) }),
+		cli.Field("MALFORMED", func(c *graph.Coverage) string { return strconv.FormatUint(c.Malformed, 10) }),
+		cli.Field("GAP BYTES", func(c *graph.Coverage) string { return strconv.FormatUint(c.GapBytes, 10) }),
+	},
 }
 
 // deviceAddress is the address under which people know a device.
 func deviceAddress(d *inventory.Device) string {
-	return cmp.Or(first(d.IPs), first(d.MACs), d.ID)
-}
-
-func first(list []string) string {
-	if len(list) == 0 {
-		return ""
-	}
-	return list[0]
+	return cmp.Or(cli.First(d.IPs), cli.First(d.MACs), d.ID)
 }
 
 func total(c *graph.Coverage, otherwise string) string {
@@ -150,28 +151,4 @@ func number(n uint64) string {
 		return ""
 	}
 	return strconv.FormatUint(n, 10)
-}
-
-func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339Nano) }
-
-func dash(text string) string {
-	if text == "" {
-		return "-"
-	}
-	return text
-}
-
-// printable keeps what a device said about itself from moving the cursor of the terminal it is shown on.
-func printable(text string) string {
-	return strings.Map(func(r rune) rune {
-		if r == '\t' || r == '\n' || !unicode.IsPrint(r) {
-			return ' '
-		}
-		return r
-	}, text)
-}
-
-// columnName turns a heading into the name under which scripts find the column.
-func columnName(heading string) string {
-	return strings.ReplaceAll(strings.ToLower(heading), " ", "_")
 }

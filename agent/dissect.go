@@ -2,7 +2,6 @@ package main
 
 import (
 	"errors"
-	"fmt"
 	"os"
 	"runtime"
 	"strings"
@@ -10,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/spanwatch/spanwatch/agent/sensor"
+	"github.com/spanwatch/spanwatch/cli"
 )
 
 func dissectCommand() *cobra.Command {
@@ -19,15 +19,15 @@ func dissectCommand() *cobra.Command {
 		Short: "Print one JSON line per protocol message, in the order of capture",
 		Example: `  spanwatch-agent dissect plant.pcapng
   spanwatch-agent dissect --protocol modbus plant.pcap.gz | jq 'select(.action == "write")'`,
-		Args: arguments(cobra.MinimumNArgs(1)),
+		Args: cli.Arguments(cobra.MinimumNArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			cfg.Captures = args
 			warning, err := sensor.Dissect(cmd.Context(), cfg, os.Stdout)
 			if errors.Is(err, sensor.ErrProtocol) {
-				return usageError{err}
+				return cli.Usagef("%w", err)
 			}
 			if warning != "" {
-				fmt.Fprintln(os.Stderr, "spanwatch-agent: warning:", oneLine(errors.New(warning)))
+				cli.Warn(cmd, warning)
 			}
 			return err
 		},

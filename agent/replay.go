@@ -2,22 +2,18 @@ package main
 
 import (
 	"encoding/json"
-	"errors"
-	"fmt"
 	"io"
-	"log/slog"
 	"os"
 	"runtime"
 	"strconv"
 	"strings"
 	"time"
 
-	"github.com/lmittmann/tint"
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
 	"github.com/spanwatch/spanwatch/agent/sensor"
 	"github.com/spanwatch/spanwatch/agent/state"
+	"github.com/spanwatch/spanwatch/cli"
 )
 
 func replayCommand() *cobra.Command {
@@ -37,7 +33,7 @@ Without CAPTURE, but with --state and --collector, it sends what waits in the sp
   spanwatch-agent replay --state /var/lib/spanwatch --collector soc.example:4433 plant.pcap`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 && (cfg.Collector == "" || cfg.StateDir == "") {
-				return usagef("replay needs a capture file, or --state and --collector to send what waits there (see %s --help)", cmd.CommandPath())
+				return cli.Usagef("replay needs a capture file, or --state and --collector to send what waits there (see %s --help)", cmd.CommandPath())
 			}
 			return nil
 		},
@@ -48,19 +44,19 @@ Without CAPTURE, but with --state and --collector, it sends what waits in the sp
 			}
 			if learnUntil != "" {
 				if cfg.LearnUntil, err = time.Parse(time.RFC3339, learnUntil); err != nil {
-					return usagef("--learn-until %q is not a time like 2026-01-02T15:04:05Z", learnUntil)
+					return cli.Usagef("--learn-until %q is not a time like 2026-01-02T15:04:05Z", learnUntil)
 				}
 			}
 			if cfg.Workers < 1 || cfg.Workers > 64 {
-				return usagef("--workers %d: choose 1 to 64", cfg.Workers)
+				return cli.Usagef("--workers %d: choose 1 to 64", cfg.Workers)
 			}
-			cfg.Captures, cfg.Version, cfg.Log = args, version(), logger()
+			cfg.Captures, cfg.Version, cfg.Log = args, release, cli.Logger()
 			result, err := sensor.Replay(cmd.Context(), cfg)
 			if err != nil {
 				return err
 			}
 			for _, warning := range result.Warnings {
-				fmt.Fprintln(os.Stderr, "spanwatch-agent: warning:", oneLine(errors.New(warning)))
+				cli.Warn(cmd, warning)
 			}
 			if asJSON {
 				return writeRecords(os.Stdout, result)
@@ -91,17 +87,9 @@ func parseSpeed(text string) (float64, error) {
 	}
 	factor, err := strconv.ParseFloat(strings.TrimSuffix(text, "x"), 64)
 	if err != nil || !strings.HasSuffix(text, "x") || !(factor > 0) || factor > 1e6 {
-		return 0, usagef("--speed %q: choose max, real, or a factor like 10x", text)
+		return 0, cli.Usagef("--speed %q: choose max, real, or a factor like 10x", text)
 	}
 	return factor, nil
-}
-
-// logger writes to standard error: coloured for people, plain for files.
-func logger() *slog.Logger {
-	if term.IsTerminal(int(os.Stderr.Fd())) {
-		return slog.New(tint.NewHandler(os.Stderr, &tint.Options{Level: slog.LevelInfo, TimeFormat: time.TimeOnly}))
-	}
-	return slog.New(slog.NewTextHandler(os.Stderr, nil))
 }
 
 // writeRecords prints the result as scripts read it: a line per record, each with its kind.

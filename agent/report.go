@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"maps"
@@ -10,12 +11,13 @@ import (
 
 	"github.com/spanwatch/spanwatch/agent/detect"
 	"github.com/spanwatch/spanwatch/agent/sensor"
+	"github.com/spanwatch/spanwatch/cli"
 )
 
 // writeReport tells a person what a replay found: the devices, then the alerts in full, then what was read.
 func writeReport(out io.Writer, result *sensor.Result) error {
 	if len(result.Devices) > 0 {
-		if err := deviceListing(result.Devices).write(out, "table"); err != nil {
+		if err := deviceList.Write(out, "table", result.Devices); err != nil {
 			return err
 		}
 		fmt.Fprintln(out)
@@ -31,15 +33,15 @@ func writeAlert(out io.Writer, a *detect.Alert) {
 	fmt.Fprintf(out, "%s  %s\n", strings.ToUpper(a.Severity), a.Title)
 	fmt.Fprintf(out, "  %s → %s, level %s, %s to %s, %s\n", a.ActorIP, a.TargetIP, a.Level,
 		a.Time.UTC().Format(time.DateTime), a.LastTime.UTC().Format(time.TimeOnly), strings.Join(a.Techniques, " "))
-	for _, line := range wrap(printable(a.Description), 96) {
+	for _, line := range wrap(cli.Printable(a.Description), 96) {
 		fmt.Fprintf(out, "  %s\n", line)
 	}
 	fmt.Fprintln(out)
 	for i := range a.Evidence {
 		e := &a.Evidence[i]
-		fmt.Fprintf(out, "    frame %-8d %s  %s %s", e.Frame, e.Time.UTC().Format("15:04:05.000"), e.Message, printable(e.Object))
+		fmt.Fprintf(out, "    frame %-8d %s  %s %s", e.Frame, e.Time.UTC().Format("15:04:05.000"), e.Message, cli.Printable(e.Object))
 		if e.After != "" {
-			fmt.Fprintf(out, "  %s → %s", dash(printable(e.Before)), printable(e.After))
+			fmt.Fprintf(out, "  %s → %s", cmp.Or(cli.Printable(e.Before), "?"), cli.Printable(e.After))
 		}
 		if e.Outcome != 0 {
 			fmt.Fprintf(out, "  (%s)", e.Outcome)
@@ -50,7 +52,7 @@ func writeAlert(out io.Writer, a *detect.Alert) {
 		fmt.Fprintln(out, "\n  What to do:")
 	}
 	for i, action := range a.RecommendedActions {
-		for n, line := range wrap(printable(action), 92) {
+		for n, line := range wrap(cli.Printable(action), 92) {
 			lead := "   "
 			if n == 0 {
 				lead = fmt.Sprintf("%2d.", i+1)

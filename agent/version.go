@@ -5,18 +5,16 @@ import (
 	"fmt"
 	"os"
 	"runtime"
-	"runtime/debug"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/spanwatch/spanwatch/agent/sensor"
+	"github.com/spanwatch/spanwatch/cli"
 )
 
 // release is the version of a released build; the Makefile sets it from the tag.
 var release = "0.1.0-dev"
-
-func version() string { return release }
 
 func versionCommand() *cobra.Command {
 	var format string
@@ -24,7 +22,7 @@ func versionCommand() *cobra.Command {
 		Use:     "version",
 		Short:   "Print the version, the commit and what this build understands",
 		Example: "  spanwatch-agent version --format json",
-		Args:    arguments(cobra.NoArgs),
+		Args:    cli.Arguments(cobra.NoArgs),
 		RunE: func(*cobra.Command, []string) error {
 			about := struct {
 				Version   string   `json:"version"`
@@ -33,7 +31,7 @@ func versionCommand() *cobra.Command {
 				Platform  string   `json:"platform"`
 				Protocols []string `json:"protocols"`
 				BPF       []string `json:"bpf"` // kernel programs in this build
-			}{version(), commit(), runtime.Version(), runtime.GOOS + "/" + runtime.GOARCH, sensor.Protocols(), []string{}}
+			}{release, cli.Commit(), runtime.Version(), runtime.GOOS + "/" + runtime.GOARCH, sensor.Protocols(), []string{}}
 			switch format {
 			case "json":
 				return json.NewEncoder(os.Stdout).Encode(about)
@@ -42,28 +40,10 @@ func versionCommand() *cobra.Command {
 					about.Version, about.Commit, about.Go, about.Platform, strings.Join(about.Protocols, ", "))
 				return err
 			default:
-				return usagef("--format %q: choose table or json", format)
+				return cli.Usagef("--format %q: choose table or json", format)
 			}
 		},
 	}
 	cmd.Flags().StringVar(&format, "format", "table", "table or json")
 	return cmd
-}
-
-// commit is the revision that the toolchain recorded in the binary.
-func commit() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return "unknown"
-	}
-	revision, modified := "unknown", ""
-	for _, s := range info.Settings {
-		switch {
-		case s.Key == "vcs.revision":
-			revision = s.Value
-		case s.Key == "vcs.modified" && s.Value == "true":
-			modified = " (modified)"
-		}
-	}
-	return revision + modified
 }
