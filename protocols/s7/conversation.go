@@ -29,14 +29,14 @@ type conversation struct {
 func (c *conversation) Dissect(dst []protocols.Event, m protocols.Message) ([]protocols.Event, error) {
 	pdu, err := tpkt.Parse(m.Bytes)
 	if err != nil {
-		return dst, malformed(err)
+		return odd(dst, m, err)
 	}
 	if pdu.Type != tpkt.DT {
 		return c.connection(dst, m, pdu), nil
 	}
 	b, whole, err := c.fragments[m.From].Add(pdu)
 	if err != nil {
-		return dst, malformed(err)
+		return odd(dst, m, err)
 	}
 	if !whole || len(b) == 0 {
 		return dst, nil
@@ -47,6 +47,8 @@ func (c *conversation) Dissect(dst []protocols.Event, m protocols.Message) ([]pr
 	switch {
 	case c.tlsRest[m.From] > 0 || isTLS(b):
 		return c.tls(dst, m, b), nil
+	case b[0] == idClassic && len(b) < headerLen:
+		return odd(dst, m, fmt.Errorf("S7comm header in %d bytes", len(b)))
 	case b[0] == idClassic:
 		dst, err = c.classic(dst, m, b)
 	case b[0] == idPlus:
@@ -57,7 +59,7 @@ func (c *conversation) Dissect(dst []protocols.Event, m protocols.Message) ([]pr
 	case lossy:
 		return dst, nil
 	default:
-		return dst, fmt.Errorf("s7: %w: message begins with 0x%02x", protocols.ErrMalformed, b[0])
+		return odd(dst, m, fmt.Errorf("%d bytes begin with 0x%02x", len(b), b[0]))
 	}
 	c.tellRole(dst[start:], m.From)
 	return dst, err
@@ -72,8 +74,12 @@ func (c *conversation) Gap(from protocols.Side) {
 	c.szl.reset()
 }
 
-// malformed gives an error of the layers below the sentinel that the pipeline knows.
-func malformed(err error) error { return fmt.Errorf("s7: %w: %w", protocols.ErrMalformed, err) }
+// odd reports what cannot be told to be S7comm at all: it belongs to the transport, and does not count among the
+// messages of S7comm in its frame.
+func odd(dst []protocols.Event, m protocols.Message, err error) ([]protocols.Event, error) {
+	dst = append(dst, protocols.Event{From: m.From, Label: labelCOTP, Message: "malformed"})
+	return dst, fmt.Errorf("s7: %w: %w", protocols.ErrMalformed, err)
+}
 
 // plcRole is told once, with the first message by which the server shows that it serves.
 var plcRole = []protocols.Fact{

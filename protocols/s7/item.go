@@ -52,7 +52,7 @@ const (
 	areaTimer   = 0x1d
 )
 
-var areas = map[uint8]area{
+var areas = [256]area{
 	0x03:        {name: "SI"},
 	0x05:        {name: "SF"},
 	0x06:        {name: "AI"},
@@ -79,7 +79,7 @@ type valueType struct {
 
 const typeBit = 0x01
 
-var types = map[uint8]valueType{
+var types = [256]valueType{
 	typeBit: {"BIT", 0},
 	0x02:    {"BYTE", 1},
 	0x03:    {"CHAR", 1},
@@ -101,15 +101,15 @@ var types = map[uint8]valueType{
 }
 
 func areaName(code uint8) string {
-	if a, ok := areas[code]; ok {
-		return a.name
+	if name := areas[code].name; name != "" {
+		return name
 	}
 	return fmt.Sprintf("area-0x%02x", code)
 }
 
 func typeName(code uint8) string {
-	if t, ok := types[code]; ok {
-		return t.name
+	if name := types[code].name; name != "" {
+		return name
 	}
 	return fmt.Sprintf("0x%02x", code)
 }

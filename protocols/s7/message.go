@@ -75,9 +75,7 @@ func (c *conversation) classic(dst []protocols.Event, m protocols.Message, b []b
 	p := &c.msg
 	p.reset(m)
 	p.size = len(b)
-	if p.header(b); p.size < headerLen {
-		return dst, p.err
-	}
+	p.header(b)
 	switch p.rosctr {
 	case rosctrJob:
 		c.job(p)
