@@ -46,8 +46,38 @@ func (a *attempt) cause(err error) error {
 // ClientHandshake is the one of TLS; its error is noted.
 func (a *attempt) ClientHandshake(ctx context.Context, authority string, raw net.Conn) (net.Conn, credentials.AuthInfo, error) {
 	conn, info, err := a.TransportCredentials.ClientHandshake(ctx, authority, raw)
-	a.note(err)
-	return conn, info, err
+	if err != nil {
+		a.note(err)
+		return nil, nil, err
+	}
+	return &listening{conn, a}, info, nil
+}
+
+// listening notes what the collector's TLS says when it does not accept the sensor's certificate. In TLS 1.3 that comes
+// after the client's handshake is over, and a write may fail before it is read.
+type listening struct {
+	net.Conn
+	attempt *attempt
+}
+
+// Read reads, and notes a refusal.
+func (l *listening) Read(p []byte) (int, error) {
+	n, err := l.Conn.Read(p)
+	var remote *net.OpError
+	if errors.As(err, &remote) && remote.Op == "remote error" {
+		l.attempt.note(err)
+	}
+	return n, err
+}
+
+// Write writes; when it fails, it looks whether a refusal was the reason. The connection is of no use any more then.
+func (l *listening) Write(p []byte) (int, error) {
+	n, err := l.Conn.Write(p)
+	if err != nil && l.SetReadDeadline(time.Now().Add(time.Second)) == nil {
+		var rest [1]byte
+		_, _ = l.Read(rest[:])
+	}
+	return n, err
 }
 
 // Clone gives a itself: one attempt has one connection.
