@@ -22,7 +22,7 @@ type conversation struct {
 	uploads uploads
 	names   names
 	szl     szlParts
-	plus    plus
+	plus    *plus // nil until S7comm-plus is seen: most conversations have none, and it is not small
 }
 
 // Dissect implements [protocols.Dissector] for one TPKT packet.
@@ -65,12 +65,22 @@ func (c *conversation) Dissect(dst []protocols.Event, m protocols.Message) ([]pr
 	return dst, err
 }
 
+// recycled gives a buffer emptied for reuse, or none if it grew beyond what a conversation may keep between messages.
+func recycled(b []byte) []byte {
+	if cap(b) > 4<<10 {
+		return nil
+	}
+	return b[:0]
+}
+
 // Gap implements [protocols.Dissector].
 func (c *conversation) Gap(from protocols.Side) {
 	c.fragments[from].Gap()
 	c.lossy[from] = true
 	c.tlsRest[from] = 0
-	c.plus.fragments[from].reset()
+	if c.plus != nil {
+		c.plus.fragments[from].reset()
+	}
 	c.szl.reset()
 }
 

@@ -53,7 +53,7 @@ type plusFragments struct {
 	open bool
 }
 
-func (f *plusFragments) reset() { f.head, f.open = f.head[:0], false }
+func (f *plusFragments) reset() { f.head, f.open = recycled(f.head), false }
 
 func (f *plusFragments) add(b []byte) {
 	f.head = append(f.head, b[:min(len(b), maxPlusHead-len(f.head))]...)
@@ -85,6 +85,9 @@ type plusRequest struct {
 
 // plusMessage dissects one S7comm-plus PDU.
 func (c *conversation) plusMessage(dst []protocols.Event, m protocols.Message, b []byte) ([]protocols.Event, error) {
+	if c.plus == nil {
+		c.plus = &plus{}
+	}
 	ev := &c.plus.event
 	*ev = protocols.Event{From: m.From, Label: labelPlus, Action: protocols.ActionConnect}
 	var d PlusDetail

@@ -30,18 +30,23 @@ func readWrites(c *conversation, p *message, param, data []byte) {
 // readResults reads a read answer: a code and a value for each item of the request.
 func readResults(_ *conversation, p *message) {
 	p.resulted = true
-	c := wire.New(p.param)
-	c.Skip(1)
-	p.pair(int(c.U8()))
+	p.pair(p.resultCount())
 	p.results(p.data)
+}
+
+// resultCount gives how many results an answer announces: as many as were asked for, if it does not say.
+func (p *message) resultCount() int {
+	if len(p.param) < 2 {
+		p.fail("answer without a count in a parameter of %d bytes", len(p.param))
+		return p.groups()
+	}
+	return int(p.param[1])
 }
 
 // readCodes reads a write answer: a code for each item of the request.
 func readCodes(_ *conversation, p *message) {
 	p.resulted = true
-	c := wire.New(p.param)
-	c.Skip(1)
-	count := int(c.U8())
+	count := p.resultCount()
 	p.pair(count)
 	if count > len(p.data) {
 		p.fail("%d codes announced, %d are there", count, len(p.data))
@@ -54,11 +59,7 @@ func readCodes(_ *conversation, p *message) {
 
 // pair keeps the request's items if the answer is about as many; else it makes room for results without addresses.
 func (p *message) pair(count int) {
-	groups := 0
-	for i := 0; i < len(p.items); i += p.group(i) {
-		groups++
-	}
-	if p.addressed && groups == count {
+	if p.addressed && p.groups() == count {
 		return
 	}
 	p.addressed = false
@@ -67,6 +68,15 @@ func (p *message) pair(count int) {
 	for range count {
 		p.items = append(p.items, item{span: 1})
 	}
+}
+
+// groups gives how many results the items have.
+func (p *message) groups() int {
+	n := 0
+	for i := 0; i < len(p.items); i += p.group(i) {
+		n++
+	}
+	return n
 }
 
 // group gives how many items from i on share one result.

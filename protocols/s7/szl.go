@@ -20,7 +20,7 @@ type szlParts struct {
 	unit uint8 // 0: none under way
 }
 
-func (s *szlParts) reset() { s.buf, s.unit = s.buf[:0], 0 }
+func (s *szlParts) reset() { s.buf, s.unit = recycled(s.buf), 0 }
 
 // recall names the list that a request asks the next part of.
 func (s *szlParts) recall(p *message, names *names) {
