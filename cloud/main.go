@@ -76,7 +76,7 @@ mutual TLS 1.3 with an identity that it issued; analysts read its pages.`,
 	})
 	root.AddCommand(
 		runCommand(), siteCommand(), sensorCommand(), certificateCommand(),
-		incidentsCommand(), alertsCommand(), devicesCommand(), versionCommand(),
+		incidentsCommand(), alertsCommand(), devicesCommand(), huntCommand(), versionCommand(),
 	)
 	root.CompletionOptions.HiddenDefaultCmd = true
 	return root
