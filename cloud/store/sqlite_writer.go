@@ -39,6 +39,13 @@ func (t *transaction) stmt(ctx context.Context, text string) (*sql.Stmt, error) 
 	return s, nil
 }
 
+// close gives the statements back: the engine tidies its file up only when it has them all.
+func (t *transaction) close() {
+	for _, s := range t.prepared {
+		s.Close()
+	}
+}
+
 // exec runs a statement whose text is constant in the program.
 func (t *transaction) exec(ctx context.Context, text string, args ...any) (sql.Result, error) {
 	s, err := t.stmt(ctx, text)
@@ -95,6 +102,7 @@ func (s *SQLite) startWriter(ctx context.Context) error {
 		defer close(s.done)
 		defer conn.Close()
 		tx := &transaction{conn: conn, prepared: map[string]*sql.Stmt{}}
+		defer tx.close()
 		for {
 			select {
 			case first := <-s.writes:
