@@ -88,12 +88,17 @@ type deed struct {
 }
 
 const (
-	maxTallies  = 16 // spans of time a tally is summed over
-	maxPorts    = 8
-	maxObjects  = 64
-	keepFirst   = 8 // first deeds kept of each altering action
-	keepLast    = 8 // latest deeds kept of each altering action
-	keepGlances = 4 // the same for actions that do not alter
+	maxTallies = 16 // spans of time a tally is summed over
+	maxPorts   = 8
+	maxObjects = 64
+)
+
+// room is how many deeds of one kind are kept as evidence.
+type room struct{ first, last int }
+
+var (
+	roomAltering = room{8, 4}
+	roomGlancing = room{3, 2}
 )
 
 // tally counts deeds of one kind, in total and by spans of time, with the first and latest as evidence.
@@ -158,18 +163,18 @@ func (t *tally) add(o span) {
 }
 
 // keep stores a deed as evidence; it tells whether the deed is among the first.
-func (t *tally) keep(d deed, limit int) bool {
+func (t *tally) keep(d deed, r room) bool {
 	t.halts = t.halts || d.halts
-	if len(t.earned) < limit {
+	if len(t.earned) < r.first {
 		t.earned = append(t.earned, d)
 		return true
 	}
-	if len(t.recent) < limit {
+	if len(t.recent) < r.last {
 		t.recent = append(t.recent, d)
 		return false
 	}
 	t.recent[t.next] = d
-	t.next = (t.next + 1) % limit
+	t.next = (t.next + 1) % r.last
 	return false
 }
 

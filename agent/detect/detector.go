@@ -73,10 +73,16 @@ type service struct {
 	port      uint16
 }
 
-// suspect is an actor with the verdicts about it.
+// suspect is an actor with the verdicts about it, and what is costly to find out about it.
 type suspect struct {
 	about   []*selector
 	periods []period
+
+	ahead      []ahead // what it can get at, the likely next targets first
+	aheadAt    time.Time
+	aheadKnown bool
+	discovers  bool // came into first contact with several OT assets within a minute
+	discoverOf int  // the number of its records when that was last looked at
 }
 
 // raised is an alert as it was last emitted.
@@ -320,10 +326,6 @@ func (d *Detector) Alerts() []Alert {
 func (d *Detector) raise(a Alert, level Level, r *record) {
 	old := d.alerts[a.ID]
 	if old == nil {
-		if len(d.alerts) >= d.config.MaxAlerts {
-			d.stats.DroppedAlerts++
-			return
-		}
 		old = &raised{record: r}
 		d.alerts[a.ID] = old
 	}

@@ -256,8 +256,13 @@ func (d *Detector) techniques(r *record, s *suspect, f finding) []string {
 
 // discovers reports whether an actor came into first contact with several OT assets within a minute.
 func (d *Detector) discovers(actor address, s *suspect) bool {
+	records := d.deeds.byActor[actor]
+	if s.discovers || s.discoverOf == len(records) {
+		return s.discovers
+	}
+	s.discoverOf = len(records)
 	var starts []time.Time
-	for _, r := range d.deeds.byActor[actor] {
+	for _, r := range records {
 		if r.serving != nil && len(r.contact.spans) == 0 {
 			continue
 		}
@@ -268,10 +273,10 @@ func (d *Detector) discovers(actor address, s *suspect) bool {
 	slices.SortFunc(starts, time.Time.Compare)
 	for k := discoverAt - 1; k < len(starts); k++ {
 		if starts[k].Sub(starts[k-discoverAt+1]) <= discoverWithin {
-			return true
+			s.discovers = true
 		}
 	}
-	return false
+	return s.discovers
 }
 
 // gravest keeps at most maxEvidence deeds, the gravest and among them the earliest, in order of time.

@@ -37,7 +37,7 @@ func (r *record) met(f *protocols.Flow) {
 	r.contact.keep(deed{
 		time: f.First, conv: f.Conv, frame: f.Frame, source: f.Source, protocol: label, message: message,
 		action: protocols.ActionConnect, outcome: outcome,
-	}, keepGlances)
+	}, roomGlancing)
 }
 
 // settle gives a kept contact its outcome.
@@ -66,9 +66,9 @@ func (r *record) did(e *protocols.Event, before, after content) (news bool) {
 		r.actions[e.Action] = t
 		news = true
 	}
-	limit := keepGlances
+	limit := roomGlancing
 	if e.Action.Alters() {
-		limit = keepFirst
+		limit = roomAltering
 	}
 	objects := len(r.objects)
 	r.touch(e)
@@ -105,7 +105,7 @@ func (r *record) answered(e *protocols.Event) (news bool) {
 	if len(r.serving.earned) == 0 {
 		d := deedOf(e)
 		d.action = protocols.ActionConnect
-		r.serving.keep(d, keepGlances)
+		r.serving.keep(d, roomGlancing)
 	}
 	return news
 }

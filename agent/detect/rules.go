@@ -48,6 +48,8 @@ func (d *Detector) judge(deeds *record) {
 		old := d.alerts[d.alertID(r, deeds)]
 		f, found := r.find(d, deeds, s)
 		switch {
+		case found && old == nil && len(d.alerts) >= d.config.MaxAlerts:
+			d.stats.DroppedAlerts++
 		case found:
 			level := f.level
 			if old != nil {

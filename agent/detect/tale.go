@@ -3,6 +3,7 @@ package detect
 import (
 	"cmp"
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 	"time"
@@ -351,36 +352,54 @@ func asset(v inventory.Device, ip, reason string) Asset {
 	return Asset{Device: v.ID, Name: first(v.Names), IP: ip, Type: v.Type, Criticality: v.Criticality, Reason: reason}
 }
 
-// reach lists what the actor can get at and has not altered yet, the likely next targets first.
-func (t *tale) reach() []Asset {
-	altered := make(map[string]bool)
-	for _, r := range t.d.deeds.byActor[t.record.actor] {
-		if r.top() >= LevelWrite {
-			altered[t.d.inventory.ID(r.targetAt)] = true
+// ahead is a device that an actor can get at.
+type ahead struct {
+	graph.Reached
+	asset Asset
+	rank  int
+}
+
+// ahead gives what an actor can get at, ranked. The answer is kept for a while: in a sweep it would be asked for with
+// every new target.
+func (d *Detector) ahead(s *suspect, actor string) []ahead {
+	if s.aheadKnown && d.now.Sub(s.aheadAt) < countRhythm {
+		return s.ahead
+	}
+	s.ahead, s.aheadAt, s.aheadKnown = nil, d.now, true
+	for _, r := range d.graph.Reach(actor) {
+		if v, ok := d.inventory.Device(r.Device); ok && r.Device != actor {
+			s.ahead = append(s.ahead, ahead{r, asset(v, r.IP, r.Reason+"; not altered by this device so far"), rank(v)})
 		}
 	}
-	type next struct {
-		graph.Reached
-		device inventory.Device
-	}
-	var all []next
-	for _, r := range t.d.graph.Reach(t.actor.ID) {
-		if altered[r.Device] || r.Device == t.target.ID || r.Device == t.actor.ID {
-			continue
-		}
-		if v, ok := t.d.inventory.Device(r.Device); ok {
-			all = append(all, next{r, v})
-		}
-	}
-	slices.SortStableFunc(all, func(a, b next) int {
-		return cmp.Or(-cmp.Compare(rank(a.device), rank(b.device)), -cmp.Compare(a.Alters, b.Alters),
+	slices.SortStableFunc(s.ahead, func(a, b ahead) int {
+		return cmp.Or(-cmp.Compare(a.rank, b.rank), -cmp.Compare(a.Alters, b.Alters),
 			cmp.Compare(a.Hops, b.Hops), cmp.Compare(a.IP, b.IP))
 	})
+	return s.ahead
+}
+
+// reach lists what the actor can get at and has not altered yet, the likely next targets first.
+func (t *tale) reach() []Asset {
 	assets := []Asset{}
-	for _, n := range all[:min(len(all), maxReach)] {
-		assets = append(assets, asset(n.device, n.IP, n.Reason+"; not altered by this device so far"))
+	for _, next := range t.d.ahead(t.suspect, t.actor.ID) {
+		if len(assets) == maxReach {
+			break
+		}
+		if next.Device != t.target.ID && !t.d.altered(t.record.actor, next.IP) {
+			assets = append(assets, next.asset)
+		}
 	}
 	return assets
+}
+
+// altered reports whether an actor has altered the device at an address.
+func (d *Detector) altered(actor address, ip string) bool {
+	a, err := netip.ParseAddr(ip)
+	if err != nil {
+		return false
+	}
+	r := d.deeds.records[pair{actor, address{ip: a}}]
+	return r != nil && r.top() >= LevelWrite
 }
 
 // rank orders devices by how much is at stake: OT first, then by criticality.

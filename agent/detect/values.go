@@ -191,7 +191,7 @@ func (m *memory) page(k pageKey, now time.Time) *page {
 	return p
 }
 
-// evict forgets the eighth of the pages not seen for longest.
+// evict forgets the quarter of the pages not seen for longest.
 func (m *memory) evict() {
 	keys := make([]pageKey, 0, len(m.pages))
 	for k := range m.pages {
@@ -200,7 +200,7 @@ func (m *memory) evict() {
 	slices.SortFunc(keys, func(a, b pageKey) int {
 		return cmp.Or(m.pages[a].seen.Compare(m.pages[b].seen), a.compare(b))
 	})
-	for _, k := range keys[:len(keys)/8+1] {
+	for _, k := range keys[:len(keys)/4+1] {
 		delete(m.pages, k)
 		m.evicted++
 	}
