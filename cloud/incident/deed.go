@@ -91,9 +91,11 @@ func deedsOf(alerts []store.Alert) []deeds {
 	return out
 }
 
+// altering are the actions that change something. An attempt at one of them says more than a look that succeeded.
+var altering = []string{"control", "firmware", "download", "configure", "write"}
+
 func deedOf(a store.Alert) deed {
-	// What was tried in vain ranks behind whatever was done.
-	best := deed{rank: 3 * len(verbs)}
+	best := deed{rank: 4 * len(verbs)}
 	for _, ev := range a.Evidence {
 		i := slices.IndexFunc(verbs, func(v verb) bool {
 			return v.action == ev.Action && strings.Contains(strings.ToLower(ev.Message), v.word)
@@ -105,12 +107,15 @@ func deedOf(a store.Alert) deed {
 		if ev.Outcome == "refused" {
 			d = deed{"tried to " + verbs[i].tried, len(verbs) + i}
 		}
+		if !slices.Contains(altering, ev.Action) {
+			d.rank += 2 * len(verbs)
+		}
 		if d.rank < best.rank {
 			best = d
 		}
 	}
 	if best.verb == "" {
-		best = deed{cmp.Or(levelVerbs[a.Level], "contacted"), 3*len(verbs) - LevelRank(a.Level)}
+		best = deed{cmp.Or(levelVerbs[a.Level], "contacted"), 4*len(verbs) - LevelRank(a.Level)}
 	}
 	return best
 }

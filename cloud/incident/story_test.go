@@ -49,6 +49,7 @@ func TestTitleNamesActorAndWorstDeed(t *testing.T) {
 		{"no verdict", []store.Alert{stop}, nil, "Workstation ENG-03 (10.0.0.9) stopped PLC-2"},
 		{"refused", []store.Alert{refused}, confirmed, "Compromised workstation ENG-03 (10.0.0.9) tried to write to PLC-1"},
 		{"done beats refused", []store.Alert{refused, write1}, confirmed, "Compromised workstation ENG-03 (10.0.0.9) wrote to PLC-1"},
+		{"attempt beats look", []store.Alert{panel, done(write1, "write", "write", "Write", "done"), done(alert("4", "eng", "p3", at(12)), "control", "control", "PLC Stop", "refused")}, confirmed, "Compromised workstation ENG-03 (10.0.0.9) wrote to PLC-1 and tried to stop PLC-3"},
 		{"mixed targets", []store.Alert{done(write1, "write", "read", "Read", "done"), panel, done(alert("6", "eng", "p3", at(14)), "read", "read", "Read", "done")}, confirmed, "Compromised workstation ENG-03 (10.0.0.9) wrote to PLC-1 and read from 2 other devices"},
 		{"no evidence", []store.Alert{alert("7", "eng", "p1", night)}, nil, "Workstation ENG-03 read from PLC-1"},
 		{"effect", []store.Alert{done(stop, "effect", "control", "PLC Stop", "done")}, confirmed, "Compromised workstation ENG-03 (10.0.0.9) stopped PLC-2, with effect on the process"},

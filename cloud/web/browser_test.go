@@ -29,13 +29,15 @@ func TestPagesInABrowser(t *testing.T) {
 
 	server := httptest.NewServer(New(Config{Store: seededStore(t), Log: quiet}))
 	defer server.Close()
+	empty := httptest.NewServer(New(Config{Store: openStore(t), Log: quiet}))
+	defer empty.Close()
 	screenshots := os.Getenv(screenshotsVariable)
 	if screenshots == "" {
 		screenshots = t.TempDir()
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
-	out, err := exec.CommandContext(ctx, node, filepath.Join("ui", "test", "browser.mjs"), server.URL, chromium, screenshots).CombinedOutput()
+	out, err := exec.CommandContext(ctx, node, filepath.Join("ui", "test", "browser.mjs"), server.URL, empty.URL, chromium, screenshots).CombinedOutput()
 	t.Logf("%s", out)
 	if err != nil {
 		t.Fatalf("the browser found fault with the pages: %v", err)

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"fmt"
 	"io"
 	"log/slog"
 	"path/filepath"
@@ -64,7 +65,7 @@ func seed(t *testing.T, s store.Store) {
 		}},
 	}
 	engine := incident.New(s, quiet)
-	for _, b := range []store.Batch{plant, harbour} {
+	for _, b := range []store.Batch{plant, harbour, tankFarm()} {
 		if err := s.Apply(ctx, b); err != nil {
 			t.Fatal(err)
 		}
@@ -72,6 +73,35 @@ func seed(t *testing.T, s store.Store) {
 			t.Fatal(err)
 		}
 	}
+}
+
+// tankFarm has a host that sweeps over forty controllers within two minutes.
+func tankFarm() store.Batch {
+	const site = "tank-farm"
+	b := store.Batch{
+		Site: site, Sensor: "tank-farm-1", Version: "0.1.0", Received: at(-20000), Position: store.Position{Epoch: "e1", Lane: store.LaneAlert, Sequence: 1},
+		Devices: []store.Device{{ID: "box", Site: site, Sensor: "tank-farm-1", Names: []string{"SCAN-BOX"}, IPs: []string{"172.16.0.66"}, Type: "unknown", Category: "Unknown", FirstSeen: at(-30000), LastSeen: at(-20000), Compromise: store.Compromise{State: "suspected"}}},
+	}
+	for i := range 40 {
+		id, ip := fmt.Sprintf("tank%02d", i+1), fmt.Sprintf("172.16.1.%d", i+1)
+		b.Devices = append(b.Devices, store.Device{
+			ID: id, Site: site, Sensor: "tank-farm-1", Names: []string{fmt.Sprintf("TANK-%02d", i+1)}, IPs: []string{ip}, Vendor: "Schneider Electric", Model: "Modicon M340", Type: "plc", Category: "OT",
+			Criticality: "low", Protocols: []string{"modbus"}, FirstSeen: at(-9e5), LastSeen: at(-20000), Compromise: store.Compromise{State: "none"},
+		})
+		a := store.Alert{
+			ID: "sweep-" + id, Site: site, Rule: "sweep", Title: "Device identification swept over many controllers", Severity: "medium", Level: "engineering-read",
+			Time: at(-24000 + 3*float64(i)), LastTime: at(-24000 + 3*float64(i)), Actor: "box", Target: id, ActorIP: "172.16.0.66", TargetIP: ip, Protocol: "modbus", Techniques: []string{"T0846", "T0888"},
+			Description: "SCAN-BOX asked for the device identification.", Count: 1, Revision: 1,
+			Verdict:  &store.Verdict{ID: "v-box", IP: "172.16.0.66", State: "suspected", Confidence: 60, Source: "local behaviour", Reason: "Swept over many controllers within two minutes."},
+			Evidence: []store.Evidence{{Frame: uint64(4000 + i), Time: at(-24000 + 3*float64(i)), Protocol: "modbus", Message: "Read Device Identification", Action: "identify", Outcome: "done", Level: "engineering-read"}},
+		}
+		if i == 7 || i == 21 {
+			a.Level = "control"
+			a.Evidence = []store.Evidence{{Frame: uint64(9000 + i), Time: a.Time, Protocol: "modbus", Message: "UMAS Stop PLC", Action: "control", Outcome: "refused", Level: "control"}}
+		}
+		b.Alerts = append(b.Alerts, a)
+	}
+	return b
 }
 
 func plantDevices() []store.Device {

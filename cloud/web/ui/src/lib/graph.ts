@@ -30,8 +30,12 @@ function nodeElement(n: GraphNode, step: { x: number; y: number }): ElementDefin
   };
 }
 
+/** Beyond so many attacks their labels would cover each other; then only the chosen one has a label. */
+const maxLabels = 14;
+
 /** elementsOf gives the nodes at their places, stretched to fill a box, and the edges. */
 export function elementsOf(data: GetIncidentResponse, box: { width: number; height: number }): ElementDefinition[] {
+  const crowded = data.edges.filter((e) => e.level).length > maxLabels;
   const columns = Math.max(1, ...data.nodes.map((n) => n.x + 1));
   const rows = Math.max(1, ...data.nodes.map((n) => n.y * 2 + 1));
   const step = {
@@ -44,7 +48,7 @@ export function elementsOf(data: GetIncidentResponse, box: { width: number; heig
       (e): ElementDefinition => ({
         group: "edges",
         data: { id: `${e.client} ${e.server}`, source: e.client, target: e.server, label: e.level ? levelWord(e.level) : "" },
-        classes: [e.level ? "attack" : "ordinary", e.level],
+        classes: [e.level ? "attack" : "ordinary", e.level, crowded ? "crowded" : ""],
       }),
     ),
   ];
@@ -120,8 +124,10 @@ export function stylesheet(): StylesheetJson {
       selector: `edge.attack.${l}`,
       style: { "line-color": color(l), "target-arrow-color": color(l), color: color(l) },
     })),
+    { selector: "edge.crowded", style: { width: 1.75, "arrow-scale": 0.9, label: "" } },
+    { selector: "edge.attack.chosen", style: { width: 3, label: "data(label)", "z-index": 3 } },
     { selector: ".faded", style: { opacity: 0.16 } },
-    { selector: "node.chosen", style: { "outline-width": 3, "outline-color": color("accent"), "outline-offset": 4 } },
+    { selector: "node.chosen", style: { "outline-width": 3, "outline-color": color("accent"), "outline-offset": 4, "text-margin-y": 11 } },
   ];
 }
 
