@@ -22,16 +22,22 @@ func (p *Packet) Hash() uint32 {
 	var a, b uint64
 	switch {
 	case p.ICMP.Quoted:
-		a, b = fold(p.ICMP.Src), fold(p.ICMP.Dst)
+		return p.ICMP.hash()
 	case p.Src.IsValid():
 		a, b = fold(p.Src), fold(p.Dst)
 	default:
 		a, b = word(p.SrcMAC), word(p.DstMAC)
 	}
-	// Mixed before they are added, addition being what makes the order of the two indifferent.
-	h := mix(mix(a) + mix(b))
-	return uint32(h >> 32)
+	return both(a, b)
 }
+
+// QuotedHash is the same for every error about packets between the same two hosts.
+func (c *ICMP) QuotedHash() uint16 { return uint16(c.hash()) }
+
+func (c *ICMP) hash() uint32 { return both(fold(c.Src), fold(c.Dst)) }
+
+// both mixes before it adds, addition being what makes the order of the two indifferent.
+func both(a, b uint64) uint32 { return uint32(mix(mix(a)+mix(b)) >> 32) }
 
 func fold(a netip.Addr) uint64 {
 	b := a.As16()

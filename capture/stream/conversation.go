@@ -96,6 +96,11 @@ func keyOf(p *packet.Packet) (k key, low, ok bool) {
 	}
 	if p.Src.IsValid() {
 		k, low = makeKey(p.Src, p.Dst, p.SrcPort, p.DstPort, p.Proto)
+		if p.ICMP.Quoted {
+			// Errors about different pairs of hosts are different conversations, as packet.Hash has it.
+			k.lowPort = p.ICMP.QuotedHash()
+			k.highPort = k.lowPort
+		}
 		return k, low, true
 	}
 	if p.ARP.Op != 0 || p.EtherType == packet.EtherARP || p.SrcMAC == [6]byte{} && p.DstMAC == [6]byte{} {
