@@ -65,9 +65,9 @@ type plus struct {
 	fragments [2]plusFragments
 	asked     [maxPlusPending]plusRequest
 	next      int
-	event     protocols.Event    // the present message's first event, kept here because it would escape
-	cursor    wire.Cursor        // position in the present message, for the same reason
-	more      []protocols.Object // the present message's variables after the first
+	event     protocols.Event // the present message's first event, kept here because it would escape
+	cursor    wire.Cursor     // position in the present message, for the same reason
+	vars      []variable      // the present message's variables
 }
 
 // maxPlusPending is how many requests of a conversation may await their answers; the oldest makes room.
@@ -80,7 +80,7 @@ type plusRequest struct {
 	seq    uint16
 	action protocols.Action
 	object protocols.Object
-	more   []protocols.Object // the other variables of a request about several
+	vars   []protocols.Object // of a request about several variables
 }
 
 // plusMessage dissects one S7comm-plus PDU.
@@ -91,7 +91,8 @@ func (c *conversation) plusMessage(dst []protocols.Event, m protocols.Message, b
 	ev := &c.plus.event
 	*ev = protocols.Event{From: m.From, Label: labelPlus, Action: protocols.ActionConnect}
 	var d PlusDetail
-	c.plus.more = c.plus.more[:0]
+	clear(c.plus.vars)
+	c.plus.vars = c.plus.vars[:0]
 	if len(b) < 4 {
 		return dst, fmt.Errorf("s7: %w: S7comm-plus PDU of %d bytes", protocols.ErrMalformed, len(b))
 	}
@@ -129,12 +130,7 @@ func (c *conversation) plusMessage(dst []protocols.Event, m protocols.Message, b
 		detail := d
 		ev.Detail = &detail
 	}
-	dst = append(dst, *ev)
-	ev.Detail, ev.Facts, ev.Values = nil, nil, protocols.Values{}
-	for _, ev.Object = range c.plus.more[:min(len(c.plus.more), len(b))] {
-		dst = append(dst, *ev)
-	}
-	return dst, err
+	return c.plus.events(dst, len(b)), err
 }
 
 // ptrIf gives a pointer where a detail is wanted; without, nothing is allocated.
@@ -180,6 +176,9 @@ func (c *conversation) plusContent(ev *protocols.Event, d *PlusDetail, m protoco
 		r.Skip(1)
 		c.plus.answer(ev, fn, seq)
 		ev.Outcome = plusOutcome(r)
+		if ev.Outcome == protocols.OutcomeDone && len(c.plus.vars) > 0 {
+			c.plus.results(fn, r)
+		}
 		if fn == fnCreateObject && ev.Action == protocols.ActionConnect && ev.Outcome == protocols.OutcomeDone {
 			ev.Facts = serverFacts(r.Rest())
 		}
@@ -191,6 +190,14 @@ func (c *conversation) plusContent(ev *protocols.Event, d *PlusDetail, m protoco
 		return shortPlus(b)
 	}
 	return nil
+}
+
+// results reads what an answer says of each variable: after a read values and refusals, after a write refusals.
+func (s *plus) results(fn uint16, r *wire.Cursor) {
+	if fn == fnGetMulti && !s.readValues(r) {
+		return
+	}
+	s.readRefusals(r)
 }
 
 func shortPlus(b []byte) error {
@@ -227,7 +234,10 @@ func vlq(r *wire.Cursor) (uint64, bool) {
 
 func (s *plus) put(fn, seq uint16, ev *protocols.Event) {
 	q := &s.asked[s.next]
-	*q = plusRequest{true, fn, seq, ev.Action, ev.Object, append(q.more[:0], s.more...)}
+	*q = plusRequest{true, fn, seq, ev.Action, ev.Object, q.vars[:0]}
+	for i := range s.vars {
+		q.vars = append(q.vars, s.vars[i].object)
+	}
 	s.next = (s.next + 1) % maxPlusPending
 }
 
@@ -237,7 +247,9 @@ func (s *plus) answer(ev *protocols.Event, fn, seq uint16) {
 	for i := range s.asked {
 		if q := &s.asked[i]; q.known && q.seq == seq && q.fn == fn {
 			ev.Action, ev.Object = q.action, q.object
-			s.more = append(s.more[:0], q.more...)
+			for _, o := range q.vars {
+				s.vars = append(s.vars, variable{object: o})
+			}
 			q.known = false
 			return
 		}

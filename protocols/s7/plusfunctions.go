@@ -11,7 +11,11 @@ import (
 	"github.com/spanwatch/spanwatch/protocols/wire"
 )
 
-const fnCreateObject = 0x04ca
+// Function codes that are referred to elsewhere.
+const (
+	fnCreateObject = 0x04ca
+	fnGetMulti     = 0x054c
+)
 
 // plusRow is what a function code of S7comm-plus means. read takes the object from a request and may sharpen the
 // action.
@@ -32,7 +36,7 @@ var plusFunctions = map[uint16]plusRow{
 	0x051a:         {"RemoveLink", protocols.ActionConfigure, readObject},
 	0x0524:         {"GetLink", protocols.ActionBrowse, readObject},
 	0x0542:         {"SetMultiVariables", protocols.ActionWrite, readSetMulti},
-	0x054c:         {"GetMultiVariables", protocols.ActionRead, readMulti},
+	fnGetMulti:     {"GetMultiVariables", protocols.ActionRead, readMulti},
 	0x0556:         {"BeginSequence", protocols.ActionConnect, nil},
 	0x0560:         {"EndSequence", protocols.ActionConnect, nil},
 	0x056b:         {"Invoke", protocols.ActionControl, readObject},
@@ -140,15 +144,11 @@ func readSet(c *conversation, ev *protocols.Event, session uint32, r *wire.Curso
 	ev.Action = attributeAction(id, session, attribute, ev.Action)
 	if id == objectExecution && attribute == attrOperating {
 		ev.Action = protocols.ActionControl
-		ev.Object = protocols.Object{Area: "program", Name: "operating state"}
-		ev.Values = protocols.Values{Type: protocols.ValueBytes, Raw: operatingValue(r)}
+		ev.Object = protocols.Object{Area: "program", Name: "operating state"} // 1 stops, 3 runs
 	}
-}
-
-// operatingValue gives the byte that asks for an operating state, 1 for stop and 3 for run: flags and type come first.
-func operatingValue(r *wire.Cursor) []byte {
-	r.Skip(2)
-	return r.Bytes(1)
+	if ev.Action == protocols.ActionWrite || ev.Action == protocols.ActionControl {
+		ev.Values, _ = plusValue(r) // never of a login: it would be the password
+	}
 }
 
 // attributeAction sharpens what setting an attribute does. Clients set attributes of their own session all the time:
@@ -170,7 +170,8 @@ func attributeAction(id, session uint32, attribute uint64, action protocols.Acti
 func readSetMulti(c *conversation, ev *protocols.Event, session uint32, r *wire.Cursor) {
 	id := r.U32()
 	if id == 0 {
-		c.readVariables(ev, r)
+		c.readVariables(r)
+		c.plus.readValues(r)
 		return
 	}
 	ev.Object = c.names.plusObject(id)
@@ -197,7 +198,7 @@ func readMulti(c *conversation, ev *protocols.Event, _ uint32, r *wire.Cursor) {
 		ev.Object = c.names.plusObject(id)
 		return
 	}
-	c.readVariables(ev, r)
+	c.readVariables(r)
 }
 
 // maxVariables is how many variables of one message are named.
@@ -205,10 +206,10 @@ const maxVariables = 256
 
 // readVariables names the variables of a list: count, count of fields, and for each its checksum, area, count of
 // identifiers, identifiers.
-func (c *conversation) readVariables(ev *protocols.Event, r *wire.Cursor) {
+func (c *conversation) readVariables(r *wire.Cursor) {
 	count, _ := vlq(r)
 	_, _ = vlq(r)
-	for n := range min(count, maxVariables) {
+	for range min(count, maxVariables) {
 		_, _ = vlq(r)
 		where, _ := vlq(r)
 		steps, _ := vlq(r)
@@ -223,12 +224,7 @@ func (c *conversation) readVariables(ev *protocols.Event, r *wire.Cursor) {
 		if r.Failed() {
 			return
 		}
-		o := c.names.address(uint32(where), path[:depth])
-		if n == 0 {
-			ev.Object = o
-		} else {
-			c.plus.more = append(c.plus.more, o)
-		}
+		c.plus.vars = append(c.plus.vars, variable{object: c.names.address(uint32(where), path[:depth])})
 	}
 }
 
