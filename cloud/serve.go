@@ -70,6 +70,11 @@ func serve(ctx context.Context, l *listeners, s store.Store, config *tls.Config,
 				log.Error("cannot make incidents of alerts", "site", site, "error", err)
 			}
 		},
+		OnDevices: func(ctx context.Context, site string, devices []store.Device) {
+			if err := incidents.Devices(ctx, site, devices); err != nil {
+				log.Error("cannot bring the names in incidents up to date", "site", site, "error", err)
+			}
+		},
 	})
 	metrics := prometheus.NewRegistry()
 	metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))

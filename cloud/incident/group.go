@@ -28,6 +28,7 @@ type site struct {
 
 	mu       sync.Mutex
 	loaded   bool
+	stale    bool // incidents may lag behind their alerts
 	byAlert  map[string]*group
 	byDevice map[string]map[*group]struct{}
 	queue    []*group
@@ -51,7 +52,15 @@ func (s *site) restore(i store.Incident) {
 		s.byAlert[id] = g
 		g.alerts = append(g.alerts, id)
 	}
+	g.dirty = s.stale && i.Status != StatusClosed
 	s.enqueue(g)
+}
+
+// renew has all incidents read anew, and those that are open compared with their alerts.
+func (s *site) renew() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.loaded, s.stale = false, true
 }
 
 // add puts an alert into the group that it is in already, or into one of its own.
@@ -68,6 +77,20 @@ func (s *site) add(a store.Alert) {
 		s.link(g, d)
 	}
 	s.enqueue(g)
+}
+
+// named takes in what the inventory calls a device now; the incidents that call it otherwise are to be saved.
+func (s *site) named(d store.Device) {
+	old, known := s.plates[d.ID]
+	p := plateOf(d)
+	if known && old.name == p.name && old.kind == p.kind {
+		return
+	}
+	delete(s.plates, d.ID) // asked for anew when an incident needs it
+	for g := range s.byDevice[d.ID] {
+		g.dirty = true
+		s.enqueue(g)
+	}
 }
 
 func (s *site) link(g *group, device string) {

@@ -51,7 +51,8 @@ func New(s store.Store, log *slog.Logger) *Engine {
 	return &Engine{store: s, log: log, sites: make(map[string]*site)}
 }
 
-// CatchUp correlates what was stored but not correlated when the collector last ended. Call it once at start.
+// CatchUp does what was left when the collector last ended: it correlates the alerts that are in no incident, and brings
+// incidents that are not closed up to date with their alerts. Call it once at start, before Correlate.
 func (e *Engine) CatchUp(ctx context.Context) error {
 	sites, err := e.store.Sites(ctx)
 	if err != nil {
@@ -62,6 +63,7 @@ func (e *Engine) CatchUp(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("incident: catching up with site %s: %w", s.Name, err)
 		}
+		e.site(s.Name).renew()
 		if err := e.Correlate(ctx, s.Name, alerts); err != nil {
 			return err
 		}
@@ -78,6 +80,27 @@ func (e *Engine) Correlate(ctx context.Context, siteName string, alerts []store.
 	err := e.correlate(ctx, s, alerts)
 	if err != nil {
 		s.loaded = false // what is in memory may be ahead of the store: read it again next time
+		return fmt.Errorf("incident: site %s: %w", siteName, err)
+	}
+	return nil
+}
+
+// Devices brings the names in incidents up to date with devices, which are stored already. A sensor's alerts overtake the
+// records of the devices that they are about.
+func (e *Engine) Devices(ctx context.Context, siteName string, devices []store.Device) error {
+	s := e.site(siteName)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.loaded {
+		if err := e.load(ctx, s); err != nil {
+			return fmt.Errorf("incident: site %s: %w", siteName, err)
+		}
+	}
+	for _, d := range devices {
+		s.named(d)
+	}
+	if err := e.correlate(ctx, s, nil); err != nil {
+		s.loaded = false
 		return fmt.Errorf("incident: site %s: %w", siteName, err)
 	}
 	return nil
@@ -128,7 +151,7 @@ func (e *Engine) load(ctx context.Context, s *site) error {
 			s.restore(i)
 		}
 	}
-	s.loaded = true
+	s.loaded, s.stale = true, false
 	return nil
 }
 

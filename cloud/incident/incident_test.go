@@ -171,6 +171,29 @@ func TestFailedSaveIsMadeUpFor(t *testing.T) {
 	}
 }
 
+func TestCatchUpSeesWhatRose(t *testing.T) {
+	m := newMemory()
+	a, closed := alert("a", "eng", "plc1", night), alert("b", "hmi", "plc2", night)
+	m.put(a, closed)
+	correlate(t, New(m, quiet), a, closed)
+	shut := m.incidents[2]
+	shut.Status = StatusClosed
+	m.incidents[2] = shut
+
+	a.Level, a.Severity, a.Revision = "control", "high", 2
+	m.put(a) // and the collector ends before it correlates
+	e := New(m, quiet)
+	if err := e.CatchUp(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	if got := m.incidents[1]; got.Level != "control" || got.Severity != "high" {
+		t.Errorf("incident = %+v, want it as grave as its alert", got)
+	}
+	if m.saves != 3 {
+		t.Errorf("%d saves, want the two at first and one more", m.saves)
+	}
+}
+
 // history is alerts as they come in: batches, in which later revisions of an alert may arrive.
 type history [][]store.Alert
 

@@ -80,6 +80,14 @@ func Name(d store.Device) string {
 	return d.ID
 }
 
+func plateOf(d store.Device) plate {
+	p := plate{name: Name(d), kind: d.Type}
+	if len(d.IPs) > 0 {
+		p.ip = d.IPs[0]
+	}
+	return p
+}
+
 // names finds out what the devices of alerts are called. The inventory knows best; an alert may arrive before the
 // records of its devices and then speaks for itself.
 func (e *Engine) names(ctx context.Context, s *site, alerts []store.Alert) (plates, error) {
@@ -110,14 +118,9 @@ func (e *Engine) names(ctx context.Context, s *site, alerts []store.Alert) (plat
 		if err != nil {
 			return nil, fmt.Errorf("device %s: %w", key, err)
 		}
-		p := plate{name: Name(d), ip: out[key].ip, kind: d.Type}
-		if p.ip == "" && len(d.IPs) > 0 {
-			p.ip = d.IPs[0]
-		}
-		out[key] = p
-		if len(d.Names) > 0 { // one that has no name yet may get one
-			s.plates[key] = p
-		}
+		p := plateOf(d)
+		p.ip = cmp.Or(out[key].ip, p.ip)
+		out[key], s.plates[key] = p, p
 	}
 	return out, nil
 }

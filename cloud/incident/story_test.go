@@ -103,8 +103,21 @@ func TestNameArrivingLaterIsUsed(t *testing.T) {
 		t.Fatalf("title = %q, want %q", got, want)
 	}
 	m.devices["eng"] = eng
-	correlate(t, e, a)
+	if err := e.Devices(t.Context(), "plant", []store.Device{eng}); err != nil {
+		t.Fatal(err)
+	}
 	if got, want := m.whole()[0].Title, "Workstation ENG-03 (10.0.0.9) stopped PLC-2"; got != want {
 		t.Fatalf("title = %q, want %q", got, want)
+	}
+	saves := m.saves
+	for _, again := range []*Engine{e, New(m, quiet)} {
+		for range 2 {
+			if err := again.Devices(t.Context(), "plant", []store.Device{eng, m.devices["hmi"]}); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if m.saves != saves {
+		t.Errorf("%d saves for names that were known", m.saves-saves)
 	}
 }

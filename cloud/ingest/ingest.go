@@ -53,6 +53,8 @@ type Config struct {
 	// OnAlerts, if set, is called with alerts that are stored and acknowledged, in the goroutine of the sensor's stream:
 	// the sensor's next records wait for it.
 	OnAlerts func(ctx context.Context, site string, alerts []store.Alert)
+	// OnDevices, if set, is called likewise with devices.
+	OnDevices func(ctx context.Context, site string, devices []store.Device)
 }
 
 // Service takes records from sensors.

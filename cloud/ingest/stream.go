@@ -243,6 +243,9 @@ func (st *stream) take(ctx context.Context, b *spanwatchv1.Batch) error {
 	if len(news.Alerts) > 0 && st.service.OnAlerts != nil {
 		st.service.OnAlerts(context.WithoutCancel(ctx), st.name.site, news.Alerts)
 	}
+	if len(news.Devices) > 0 && st.service.OnDevices != nil {
+		st.service.OnDevices(context.WithoutCancel(ctx), st.name.site, news.Devices)
+	}
 	return refusal
 }
 
