@@ -283,6 +283,10 @@ func (b *blocks) refuse(lane spanwatchv1.Lane, sequence uint64) (found bool, err
 		if _, err := tx.Exec(`UPDATE block SET data = ? WHERE lane = ? AND last = ?`, changed, lane, last); err != nil {
 			return err
 		}
+		// A gap may take more than the record did.
+		if err := b.makeRoom(tx, t, 0); err != nil {
+			return err
+		}
 		return t.save(tx, lane)
 	})
 	return found && err == nil, err
