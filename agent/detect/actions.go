@@ -13,37 +13,40 @@ func (t *tale) actions(reach []Asset) []string {
 	all := []string{t.callShift()}
 	all = append(all, t.isolate())
 	f := t.finding
-	did := make(map[protocols.Action]bool)
+	did := make(map[int]bool) // by kind
 	for _, x := range f.did {
-		did[x.action] = true
+		did[x.kind] = true
 	}
 	target := t.short(t.target, t.record.target)
 	if f.halts {
 		all = append(all, fmt.Sprintf("Check on site whether %s runs: operating mode, key switch, status lights. Do not power-cycle it or start it "+
 			"from remote: have the shift bring the process to a safe state first.", target))
-	} else if did[protocols.ActionControl] {
+	} else if did[int(protocols.ActionControl)] {
 		all = append(all, fmt.Sprintf("Check the operating mode and key switch of %s on site before anybody changes it back.", target))
 	}
 	if list := t.list(protocols.ActionWrite); list != "" {
 		all = append(all, fmt.Sprintf("Compare with the approved set points and, after the shift agrees, restore on %s: %s.", target, list))
 	}
+	if did[kindMethod] {
+		all = append(all, fmt.Sprintf("Find out with the documentation of %s what the called methods do, and check that: %s.", target, t.list(protocols.ActionControl)))
+	}
 	if list := t.list(protocols.ActionConfigure); list != "" {
 		all = append(all, fmt.Sprintf("Check the settings of %s against the documentation: %s.", target, list))
 	}
-	if did[protocols.ActionDownload] {
+	if did[int(protocols.ActionDownload)] {
 		what := "all blocks"
 		if list := t.list(protocols.ActionDownload); list != "" {
 			what = list
 		}
 		all = append(all, fmt.Sprintf("Compare the program that runs in %s with the last approved backup, offline, block by block: %s.", target, what))
 	}
-	if did[protocols.ActionFirmware] {
+	if did[int(protocols.ActionFirmware)] {
 		all = append(all, fmt.Sprintf("Check version and signature of the firmware of %s with the vendor's tool; plan its replacement by a known good one.", target))
 	}
-	if did[protocols.ActionUpload] || did[protocols.ActionFile] {
+	if did[int(protocols.ActionUpload)] || did[int(protocols.ActionFile)] {
 		all = append(all, fmt.Sprintf("Treat the program and files of %s as known to the attacker; look for passwords and addresses in them.", target))
 	}
-	if did[protocols.ActionLogin] {
+	if did[int(protocols.ActionLogin)] {
 		all = append(all, fmt.Sprintf("Review sessions and accounts on %s, and change the credentials that were used.", target))
 	}
 	if units := t.units(); len(units) > 0 {

@@ -46,8 +46,8 @@ type record struct {
 	actorAt, targetAt protocols.Endpoint
 	contact           tally // conversations
 	ports             []uint16
-	actions           [actionCount]*tally // messages
-	serving           *tally              // OT conversations in which the actor was the one asked
+	actions           [kindCount]*tally // messages, by kind
+	serving           *tally            // OT conversations in which the actor was the one asked
 	objects           map[touched]*times
 	moreObjects       uint64 // altered objects that found no room
 	first, last       time.Time

@@ -139,7 +139,7 @@ func (d *Detector) SetVerdicts(verdicts []Verdict) {
 
 // Flow takes in a contact.
 func (d *Detector) Flow(f *protocols.Flow) {
-	if f.Conv == nil || f.Conv.Server.MAC.IsGroup() {
+	if f.Conv == nil || toMany(f.Conv) {
 		return
 	}
 	d.clock(f.Last)
@@ -150,7 +150,7 @@ func (d *Detector) Flow(f *protocols.Flow) {
 
 // Event takes in a deed.
 func (d *Detector) Event(e *protocols.Event) {
-	if e.Conv == nil || e.Conv.Server.MAC.IsGroup() {
+	if e.Conv == nil || toMany(e.Conv) {
 		return
 	}
 	d.clock(e.Time)
@@ -170,6 +170,12 @@ func (d *Detector) Event(e *protocols.Event) {
 	// Who answers is in contact too: a compromised controller feeds those that ask it.
 	served := d.deeds.record(e.Conv.Server, e.Conv.Client, e.Time)
 	d.look(served, served.answered(e), LevelContact, e.Time)
+}
+
+// toMany reports whether a conversation is addressed to a group rather than to a host. Over TCP there is none, whatever
+// the MAC in a rewritten capture says.
+func toMany(c *protocols.Conversation) bool {
+	return c.Server.Addr.IsMulticast() || c.Server.MAC.IsGroup() && c.Transport != protocols.TransportTCP
 }
 
 func (d *Detector) clock(t time.Time) {

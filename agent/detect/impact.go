@@ -26,9 +26,11 @@ type finding struct {
 
 // done sums up one kind of deed.
 type done struct {
-	action protocols.Action
+	kind int
 	span
 }
+
+func (x done) meaning() meaning { return meanings[x.kind] }
 
 // altered is an object with what became of it.
 type altered struct {
@@ -66,13 +68,13 @@ func (d *Detector) findImpact(r *record, s *suspect) (finding, bool) {
 			continue
 		}
 		f.level = max(f.level, meanings[a].level)
-		f.did = append(f.did, done{protocols.Action(a), sum})
+		f.did = append(f.did, done{a, sum})
 		f.widen(sum)
 		if meanings[a].level >= LevelRead {
 			messages += sum.count()
 		}
 		f.evidence = append(f.evidence, t.kept(s.periods)...)
-		if t.halts && protocols.Action(a) == protocols.ActionControl {
+		if t.halts {
 			f.halts = slices.ContainsFunc(t.kept(s.periods), func(x deed) bool { return x.halts })
 		}
 	}
@@ -242,7 +244,7 @@ func (r *record) protocolAt(f finding) string {
 func (d *Detector) techniques(r *record, s *suspect, f finding) []string {
 	ids := []string{}
 	for _, x := range f.did {
-		ids = append(ids, meanings[x.action].techniques...)
+		ids = append(ids, x.meaning().techniques...)
 	}
 	if f.halts {
 		ids = append(ids, techniqueRestart)
@@ -335,7 +337,7 @@ func (d *Detector) build(r rule, deeds *record, s *suspect, f finding, old *rais
 func (f *finding) refused() bool {
 	var asked, done, refused uint64
 	for _, x := range f.did {
-		if meanings[x.action].level == f.level {
+		if x.meaning().level == f.level {
 			asked, done, refused = asked+x.asked, done+x.done, refused+x.refused
 		}
 	}

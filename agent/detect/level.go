@@ -30,6 +30,22 @@ func (l Level) String() string { return levelNames[min(l, levelCount-1)] }
 // actionCount is the number of actions of the vocabulary.
 const actionCount = int(protocols.ActionControl) + 1
 
+// Deeds are kept by kind: by action, and calls of methods apart, which command a device but need not touch its
+// operating mode.
+const (
+	kindMethod = actionCount
+	kindCount  = actionCount + 1
+
+	areaMethod = "method" // the area of objects that are called
+)
+
+func kindOf(a protocols.Action, o protocols.Object) int {
+	if a == protocols.ActionControl && o.Area == areaMethod {
+		return kindMethod
+	}
+	return int(a)
+}
+
 // meaning is what follows from an action. Outcome does not lower the level: who was refused has tried, and what was never
 // answered may have been done. It lowers severity, see [severityOf].
 type meaning struct {
@@ -40,8 +56,8 @@ type meaning struct {
 	techniques []string // of ATT&CK for ICS
 }
 
-// meanings is the one table from action to impact.
-var meanings = [actionCount]meaning{
+// meanings is the one table from kind of deed to impact.
+var meanings = [kindCount]meaning{
 	protocols.ActionNone:      {level: LevelContact, verb: "sent messages that say nothing", link: "to"},
 	protocols.ActionConnect:   {level: LevelContact, verb: "connected", tried: "tried to connect", link: "to"},
 	protocols.ActionAlarm:     {level: LevelContact, verb: "received alarms", link: "from"},
@@ -57,6 +73,7 @@ var meanings = [actionCount]meaning{
 	protocols.ActionDownload:  {LevelControl, "loaded program parts", "tried to load program parts", "into", []string{"T0843", "T0889"}},
 	protocols.ActionFirmware:  {LevelControl, "sent firmware", "tried to send firmware", "to", []string{"T0857"}},
 	protocols.ActionControl:   {LevelControl, "changed the operating mode", "tried to change the operating mode", "of", []string{"T0858"}},
+	kindMethod:                {LevelControl, "called methods", "tried to call methods", "of", []string{"T0855", "T0871"}},
 }
 
 const (

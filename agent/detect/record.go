@@ -60,10 +60,11 @@ func (t *tally) settle(c *protocols.Conversation, outcome protocols.Outcome) {
 func (r *record) did(e *protocols.Event, before, after content) (news bool) {
 	r.seen(e.Time, e.Time)
 	r.port(e.Conv.Server.Port)
-	t := r.actions[e.Action]
+	kind := kindOf(e.Action, e.Object)
+	t := r.actions[kind]
 	if t == nil {
 		t = &tally{}
-		r.actions[e.Action] = t
+		r.actions[kind] = t
 		news = true
 	}
 	limit := roomGlancing
@@ -134,7 +135,7 @@ func deedOf(e *protocols.Event) deed {
 	if e.From == protocols.Client && e.Outcome == protocols.OutcomeUnknown {
 		d.outcome = protocols.OutcomeAsked
 	}
-	d.halts = e.Action == protocols.ActionControl && halts(e)
+	d.halts = kindOf(e.Action, e.Object) == int(protocols.ActionControl) && halts(e)
 	return d
 }
 

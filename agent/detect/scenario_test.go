@@ -423,3 +423,17 @@ func TestEveryTechniqueIsShipped(t *testing.T) {
 		}
 	}
 }
+
+// A method call commands a device, but says nothing of its operating mode.
+func TestMethodCallIsNoChangeOfMode(t *testing.T) {
+	p := newPlant(t)
+	c := p.open("10.0.0.66", "10.0.1.1", 4840)
+	p.ask(c, protocols.ActionControl, "CallRequest", protocols.Object{Area: areaMethod, Name: "ns=2;s=Pump.Reset"}, protocols.OutcomeDone)
+	x := p.run(confirmed("10.0.0.66")).alert(t, "10.0.0.66", "10.0.1.1")
+	if x.Level != "control" || slices.Contains(x.Techniques, "T0858") || slices.Contains(x.Techniques, techniqueRestart) || !slices.Contains(x.Techniques, "T0855") {
+		t.Errorf("level %s, techniques %v", x.Level, x.Techniques)
+	}
+	if !strings.Contains(x.Description, "called methods of 10.0.1.1") || strings.Contains(x.Description, "operating mode") {
+		t.Errorf("description:\n%s", x.Description)
+	}
+}

@@ -100,8 +100,8 @@ func (t *tale) headline() string {
 		return "was in contact with"
 	}
 	for _, x := range f.did {
-		if meanings[x.action].level == f.level {
-			return verb(x) + " " + meanings[x.action].link
+		if x.meaning().level == f.level {
+			return verb(x) + " " + x.meaning().link
 		}
 	}
 	return "reached"
@@ -114,7 +114,7 @@ func (t *tale) triedOnly() bool {
 
 // verb tells a kind of deed, as an attempt when none succeeded.
 func verb(x done) string {
-	m := meanings[x.action]
+	m := x.meaning()
 	if x.done == 0 && x.refused > 0 && x.refused >= x.asked && m.tried != "" {
 		return m.tried
 	}
@@ -125,7 +125,7 @@ func verb(x done) string {
 func (t *tale) deeds() string {
 	var parts []string
 	for _, x := range t.finding.did {
-		if meanings[x.action].level < LevelRead {
+		if x.meaning().level < LevelRead {
 			continue
 		}
 		part := fmt.Sprintf("%s %s", verb(x), howOften(x.count()))
@@ -195,6 +195,8 @@ func (t *tale) lastWrite(key touched) deed {
 func change(first, last deed) string {
 	name := named(first.action, first.object)
 	switch {
+	case kindOf(first.action, first.object) == kindMethod:
+		name = "whatever " + first.object.String() + " does"
 	case first.action == protocols.ActionControl:
 		name = strings.TrimSpace("operating mode ("+first.message) + ")"
 	case first.object == (protocols.Object{}):
@@ -233,7 +235,7 @@ func (t *tale) outcome() string {
 	}
 	var done uint64
 	for _, x := range f.did {
-		if meanings[x.action].level == f.level {
+		if x.meaning().level == f.level {
 			done += x.done
 		}
 	}

@@ -10,14 +10,15 @@ import (
 
 // behaviour is what a host did in OT conversations, on either side.
 type behaviour struct {
-	served [16]uint64 // answers (and, over TCP, requests accepted) by action
-	nodes  uint64     // of these, about nodes of an address space
-	others uint64     // of these, about anything else
-	sealed bool       // answered a recognised protocol with encrypted messages
-	units  bitset     // units that answered
-	first  time.Time  // of serving
-	last   time.Time
-	asked  asking
+	served  [16]uint64 // answers (and, over TCP, requests accepted) by action
+	nodes   uint64     // of these, about nodes of an address space
+	others  uint64     // of these, about anything else
+	accepts bool       // answered a recognised protocol with encrypted messages, or accepted its connections
+	modes   uint64     // commands to its operating mode
+	units   bitset     // units that answered
+	first   time.Time  // of serving
+	last    time.Time
+	asked   asking
 }
 
 // asking is the client side of a behaviour.
@@ -30,8 +31,11 @@ type asking struct {
 }
 
 const (
-	areaNode = "node" // the area of objects in an address space
-	maxUnits = 32     // more answering units than a serial line can load: a server that ignores the unit
+	// The areas of objects in an address space.
+	areaNode   = "node"
+	areaMethod = "method"
+
+	maxUnits = 32 // more answering units than a serial line can load: a server that ignores the unit
 
 	// A client that stays is part of the plant; one that comes by is not, whatever it asks for.
 	stayMinutes = 10
@@ -41,7 +45,7 @@ const (
 
 // serves reports whether the host serves OT.
 func (b *behaviour) serves() bool {
-	if b.sealed {
+	if b.accepts {
 		return true
 	}
 	for a := protocols.ActionAlarm; int(a) < len(b.served); a++ {
@@ -71,15 +75,19 @@ func (b *behaviour) serve(e *protocols.Event) {
 		return
 	}
 	if e.Action <= protocols.ActionConnect || int(e.Action) >= len(b.served) {
-		if e.From == protocols.Server && e.Security.Encrypted {
-			b.sealed = true
+		known := e.Protocol != "" && e.Protocol != e.Conv.Transport.String()
+		if e.From == protocols.Server && known && (e.Security.Encrypted || e.Outcome == protocols.OutcomeDone) {
+			b.accepts = true
 			b.span(e.Time)
 		}
 		return
 	}
 	b.served[e.Action]++
 	b.span(e.Time)
-	if e.Object.Area == areaNode {
+	if e.Action == protocols.ActionControl && e.Object.Area != areaMethod {
+		b.modes++
+	}
+	if e.Object.Area == areaNode || e.Object.Area == areaMethod {
 		b.nodes++
 	} else if e.Object != (protocols.Object{}) {
 		b.others++
@@ -165,7 +173,8 @@ func (b *behaviour) merge(o behaviour) {
 	}
 	b.nodes += o.nodes
 	b.others += o.others
-	b.sealed = b.sealed || o.sealed
+	b.accepts = b.accepts || o.accepts
+	b.modes += o.modes
 	if !o.first.IsZero() {
 		b.span(o.first)
 		b.span(o.last)
@@ -262,7 +271,7 @@ func (b *behaviour) alters() (n uint64) {
 
 // programmable reports whether the host serves what only controllers do.
 func (b *behaviour) programmable() bool {
-	return b.served[protocols.ActionDownload]+b.served[protocols.ActionFirmware]+b.served[protocols.ActionControl] > 0
+	return b.served[protocols.ActionDownload]+b.served[protocols.ActionFirmware]+b.modes > 0
 }
 
 func hasNoIP(h *host) bool { return !h.addr.IsValid() }

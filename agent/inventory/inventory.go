@@ -89,7 +89,7 @@ func (i *Inventory) Stats() Stats {
 
 // Binding takes in that an address was used by a MAC.
 func (i *Inventory) Binding(b protocols.Binding) {
-	if !unicast(b.Addr) || b.MAC.IsGroup() {
+	if !unicast(b.Addr) {
 		i.stats.IgnoredGroupAddresses++
 		return
 	}
@@ -168,16 +168,15 @@ func (i *Inventory) endpoints(c *protocols.Conversation, first, last time.Time, 
 
 // endpoint gives the host at an endpoint, nil when there can be none or the table refuses it.
 func (i *Inventory) endpoint(e protocols.Endpoint, at time.Time) *host {
-	if e.MAC.IsGroup() {
-		return nil
-	}
 	if e.Addr.IsValid() {
 		if !unicast(e.Addr) {
 			return nil
 		}
+		// A group MAC makes no difference here: where it stands for a broadcast, the address never speaks; rewritten
+		// captures have hosts that do.
 		return i.host(e.Addr.Unmap())
 	}
-	if e.MAC.IsZero() {
+	if e.MAC.IsZero() || e.MAC.IsGroup() {
 		return nil
 	}
 	if l := i.link(e.MAC, at); l != nil {
@@ -189,8 +188,6 @@ func (i *Inventory) endpoint(e protocols.Endpoint, at time.Time) *host {
 // lookup gives the host at an endpoint if it is known.
 func (i *Inventory) lookup(e protocols.Endpoint) *host {
 	switch {
-	case e.MAC.IsGroup():
-		return nil
 	case e.Addr.IsValid():
 		return i.hosts[e.Addr.Unmap()]
 	default:

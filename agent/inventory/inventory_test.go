@@ -129,6 +129,7 @@ func TestNoDevices(t *testing.T) {
 		at("", 0, protocols.MAC{}), at("", 0, protocols.MAC{1}),
 	} {
 		f := flow(conv(host, to), 1)
+		f.Packets[protocols.Server], f.Answered = 0, 0
 		i.Flow(f)
 		if id := i.ID(to); id != "" {
 			t.Errorf("%s has the id %q", to, id)
@@ -146,6 +147,15 @@ func TestLoopbackIsOneDevice(t *testing.T) {
 	i.Event(read(c, protocols.Client, 0))
 	i.Event(read(c, protocols.Server, 0))
 	check(t, i, "[127.0.0.1] [] plc")
+}
+
+// Captures whose MACs were rewritten have hosts with group addresses.
+func TestRewrittenMACs(t *testing.T) {
+	i := New(Config{Site: "Harbour"})
+	c := conv(at("10.0.0.5", 50000, protocols.MAC{1, 2, 3, 4, 5, 6}), at("10.0.0.6", 502, mac(6)))
+	i.Event(read(c, protocols.Client, 0))
+	i.Event(read(c, protocols.Server, 0))
+	check(t, i, "[10.0.0.5] [] workstation", "[10.0.0.6] [02:00:00:00:00:06] plc")
 }
 
 func TestOneMACForEverybodyTellsNothing(t *testing.T) {
