@@ -27,14 +27,15 @@ const readers = 4
 // goroutine, which commits what waits together, so that many sensors share the cost of reaching the disk. Nothing is
 // reported as stored before the disk has it.
 type SQLite struct {
-	path   string
-	write  *sql.DB // one connection
-	read   *sql.DB // cannot write
-	hunt   *sql.DB // cannot write, sees the views only
-	writes chan writeRequest
-	stop   chan struct{} // closed by Close
-	done   chan struct{} // closed by the writer
-	close  sync.Once
+	path    string
+	write   *sql.DB // one connection
+	read    *sql.DB // cannot write
+	hunt    *sql.DB // cannot write, sees the views only
+	urgent  chan writeRequest
+	routine chan writeRequest
+	stop    chan struct{} // closed by Close
+	done    chan struct{} // closed by the writer
+	close   sync.Once
 }
 
 var _ Store = (*SQLite)(nil)
@@ -50,10 +51,11 @@ func OpenSQLite(ctx context.Context, path string) (*SQLite, error) {
 	f.Close()
 
 	s := &SQLite{
-		path:   path,
-		writes: make(chan writeRequest),
-		stop:   make(chan struct{}),
-		done:   make(chan struct{}),
+		path:    path,
+		urgent:  make(chan writeRequest),
+		routine: make(chan writeRequest),
+		stop:    make(chan struct{}),
+		done:    make(chan struct{}),
 	}
 	if err := s.open(ctx); err != nil {
 		s.closePools()

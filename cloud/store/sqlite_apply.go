@@ -17,7 +17,16 @@ func (s *SQLite) Apply(ctx context.Context, b Batch) error {
 	if b.Position.Sequence > math.MaxInt64 {
 		return fmt.Errorf("store: sequence %d is out of range", b.Position.Sequence)
 	}
-	return s.change(ctx, func(ctx context.Context, tx *transaction) error { return apply(ctx, tx, b) })
+	queue := s.routine
+	if b.Position.Lane == LaneAlert {
+		queue = s.urgent
+	}
+	return s.submit(queue, writeRequest{
+		ctx:     ctx,
+		change:  func(ctx context.Context, tx *transaction) error { return apply(ctx, tx, b) },
+		records: 1 + len(b.Devices) + len(b.Edges) + len(b.Alerts) + len(b.Coverage),
+		answer:  make(chan error, 1),
+	})
 }
 
 func apply(ctx context.Context, tx *transaction, b Batch) error {

@@ -10,14 +10,16 @@ import (
 // errClosed is what calls get after Close.
 var errClosed = errors.New("store: closed")
 
-// together is the most writes that share one commit.
-const together = 64
+// together is how many records share one commit: enough that the disk is reached seldom, few enough that an alert which
+// comes while a commit is under way does not wait long.
+const together = 1024
 
 // writeRequest is a change that waits for its turn. The answer is nil only when the change is on the disk.
 type writeRequest struct {
-	ctx    context.Context
-	change func(ctx context.Context, tx *transaction) error
-	answer chan error
+	ctx     context.Context
+	change  func(ctx context.Context, tx *transaction) error
+	records int
+	answer  chan error
 }
 
 // transaction is what a change may use: statements of the one writing connection, prepared once.
@@ -74,12 +76,17 @@ func (t *transaction) row(ctx context.Context, text string, args []any, into ...
 	return true, nil
 }
 
-// change runs a change in the writer and waits until it is on the disk. A caller whose context ends gets its error;
-// the change may have been made all the same.
+// change makes a small change that does not wait behind routine records.
 func (s *SQLite) change(ctx context.Context, change func(context.Context, *transaction) error) error {
-	r := writeRequest{ctx: ctx, change: change, answer: make(chan error, 1)}
+	return s.submit(s.urgent, writeRequest{ctx: ctx, change: change, records: 1, answer: make(chan error, 1)})
+}
+
+// submit has a change made by the writer and waits until it is on the disk. A caller whose context ends gets its error;
+// the change may have been made all the same.
+func (s *SQLite) submit(queue chan<- writeRequest, r writeRequest) error {
+	ctx := r.ctx
 	select {
-	case s.writes <- r:
+	case queue <- r:
 	case <-s.stop:
 		return errClosed
 	case <-ctx.Done():
@@ -105,7 +112,9 @@ func (s *SQLite) startWriter(ctx context.Context) error {
 		defer tx.close()
 		for {
 			select {
-			case first := <-s.writes:
+			case first := <-s.urgent:
+				s.commit(tx, s.waiting(first))
+			case first := <-s.routine:
 				s.commit(tx, s.waiting(first))
 			case <-s.stop:
 				return
@@ -115,15 +124,18 @@ func (s *SQLite) startWriter(ctx context.Context) error {
 	return nil
 }
 
-// waiting gives the first request and those that wait behind it.
+// waiting gives the first request and those that wait too, the urgent ones before the others.
 func (s *SQLite) waiting(first writeRequest) []writeRequest {
-	requests := []writeRequest{first}
-	for len(requests) < together {
-		select {
-		case r := <-s.writes:
-			requests = append(requests, r)
-		default:
-			return requests
+	requests, records := []writeRequest{first}, first.records
+	for _, queue := range []<-chan writeRequest{s.urgent, s.routine} {
+		for more := true; more && records < together; {
+			select {
+			case r := <-queue:
+				requests = append(requests, r)
+				records += r.records
+			default:
+				more = false
+			}
 		}
 	}
 	return requests
