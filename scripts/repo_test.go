@@ -44,7 +44,9 @@ var imports = map[string][]string{
 		"protocols", "protocols/all", "capture", "agent/pipeline", "agent/inventory", "agent/graph", "agent/detect",
 		"agent/state", "agent/uplink",
 	},
-	"agent": {"agent/sensor", "agent/state", "agent/inventory", "agent/graph", "agent/detect"},
+	"agent": {"agent/sensor", "agent/state", "agent/inventory", "agent/graph", "agent/detect", "cli"},
+
+	"cli": {},
 
 	"proto/spanwatch/v1":                    {},
 	"proto/spanwatch/v1/spanwatchv1connect": {"proto/spanwatch/v1"},
@@ -58,7 +60,7 @@ var imports = map[string][]string{
 	"cloud/hunt":            {"cloud/store", "cloud/hunt/kql"},
 	"cloud/web/api":         {"cloud/store", "cloud/incident", "cloud/hunt", "proto/spanwatch/v1", "proto/spanwatch/v1/spanwatchv1connect"},
 	"cloud/web":             {"cloud/store", "cloud/incident", "cloud/hunt", "cloud/web/api"},
-	"cloud":                 {"cloud/authority", "cloud/store", "cloud/ingest", "cloud/incident", "cloud/hunt", "cloud/web"},
+	"cloud":                 {"cloud/authority", "cloud/store", "cloud/ingest", "cloud/incident", "cloud/hunt", "cloud/web", "cli"},
 
 	"scripts": {},
 }
