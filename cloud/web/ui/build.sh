@@ -10,6 +10,10 @@ for program in node npm protoc; do
 		exit 1
 	fi
 done
+if ! node -e 'const [a, b] = process.versions.node.split(".").map(Number); process.exit(a > 20 || (a === 20 && b >= 19) ? 0 : 1)'; then
+	echo "cloud/web/ui/build.sh: node $(node --version) is too old; 20.19 or newer is needed" >&2
+	exit 1
+fi
 
 npm ci --ignore-scripts --no-progress
 npm run --silent generate

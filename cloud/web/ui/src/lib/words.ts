@@ -54,6 +54,11 @@ export const severityRank = (severity: string): number => severities.length - (s
 export const typeWord = (type: string): string => typeWords[type] ?? capital(type || "unknown");
 export const techniqueName = (id: string): string => techniqueNames[id] ?? "";
 
+const actions = ["connect", "alarm", "read", "subscribe", "browse", "identify", "login", "upload", "file", "write", "configure", "download", "firmware", "control"];
+
+/** actionRank orders actions by what they do to a device, the gravest last. */
+export const actionRank = (action: string): number => actions.indexOf(action);
+
 /** actionWord gives "engineering read" for "engineering-read". */
 export const actionWord = (action: string): string => action.replaceAll("-", " ");
 
