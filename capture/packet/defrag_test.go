@@ -113,6 +113,35 @@ func TestDefragFirstCopyWins(t *testing.T) {
 	}
 }
 
+// TestDefragLength: what the last fragment ends, nothing continues; and what follows the IPv6 header is told by the first
+// fragment alone.
+func TestDefragLength(t *testing.T) {
+	want := datagramUDP(24) // 32 bytes
+	d := NewDefragmenter(DefragConfig{})
+	middle := fragment(true, 1, 8, true, want[8:16])
+	middle.Proto = ProtoTCP
+	last := fragment(true, 1, 16, false, want[16:])
+	last.Proto = ProtoTCP
+	beyond := fragment(true, 1, 24, true, append(bytes.Clone(want[24:32]), make([]byte, 16)...))
+	for i, p := range []*Packet{last, beyond, middle, fragment(true, 1, 0, true, want[:8])} {
+		whole, err := d.Whole(p, testTime)
+		if err != nil || whole != (i == 3) {
+			t.Fatalf("step %d: whole is %v, %v", i, whole, err)
+		}
+		if whole && (p.Proto != ProtoUDP || !bytes.Equal(p.Payload, want[8:])) {
+			t.Errorf("got %+v", p)
+		}
+	}
+	late := []*Packet{fragment(true, 2, 0, true, want[:16]), last}
+	late[1].Fragment, late[1].Payload = Fragment{ID: 2, Offset: 16, Is: true}, want[16:]
+	if whole, err := d.Whole(late[0], testTime); whole || err != nil {
+		t.Fatalf("half a datagram: %v, %v", whole, err)
+	}
+	if whole, err := d.Whole(late[1], testTime); !whole || err != nil || late[1].Proto != ProtoUDP {
+		t.Errorf("whole is %v, %v, protocol %d", whole, err, late[1].Proto)
+	}
+}
+
 // TestDefragBounds: datagrams that never end give way by number, by bytes and by time; impossible fragments are refused.
 func TestDefragBounds(t *testing.T) {
 	part := make([]byte, 1000)

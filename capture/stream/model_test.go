@@ -172,6 +172,45 @@ func TestConflictModel(t *testing.T) {
 	})
 }
 
+// TestTailModel: the ring compares like the plain bytes that went through it, as far as it holds them.
+func TestTailModel(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		const limit = 256
+		var ring tail
+		var all []byte // since the last forget
+		for range rapid.IntRange(1, 12).Draw(t, "steps") {
+			if rapid.IntRange(0, 9).Draw(t, "forget") == 0 {
+				ring.forget()
+				all = all[:0]
+			}
+			b := make([]byte, rapid.IntRange(0, 400).Draw(t, "bytes"))
+			for i := range b {
+				b[i] = byte((len(all) + i) * 167 >> 3)
+			}
+			ring.add(b, limit, 1<<20)
+			all = append(all, b...)
+			if held := min(len(all), limit); ring.n != held || len(ring.buf) > limit {
+				t.Fatalf("%d bytes held of %d, in %d", ring.n, len(all), len(ring.buf))
+			}
+			back := rapid.IntRange(1, 500).Draw(t, "back")
+			probe := make([]byte, rapid.IntRange(0, back).Draw(t, "length"))
+			want := true
+			for i := range probe {
+				if at := len(all) - back + i; at >= 0 {
+					probe[i] = all[at]
+				}
+			}
+			if i := rapid.IntRange(-1, len(probe)-1).Draw(t, "change"); i >= 0 {
+				probe[i] ^= 1
+				want = back-i > ring.n // beyond what is held nothing differs
+			}
+			if got := ring.match(back, probe); got != want {
+				t.Fatalf("match(%d, %d bytes) is %v, want %v; %d held", back, len(probe), got, want, ring.n)
+			}
+		}
+	})
+}
+
 // script turns fuzzed bytes into packets, eight bytes each, of a few hosts; times never go back.
 func script(b []byte, each func(p *packet.Packet, frame uint64, at time.Time)) {
 	at := start

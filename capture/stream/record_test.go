@@ -94,9 +94,12 @@ func (s step) packet() *packet.Packet {
 
 func (s step) time() time.Time { return start.Add(time.Duration(s.at * float64(time.Second))) }
 
-// feed gives steps to a table, numbered from first on.
+// feed gives steps to a table, numbered from first on. A payload is overwritten once the call is over, as the next frame
+// would do.
 func feed(t *Table, first uint64, steps ...step) {
 	for i, s := range steps {
-		t.Packet(s.packet(), first+uint64(i), s.time(), 54+len(s.data))
+		p := s.packet()
+		t.Packet(p, first+uint64(i), s.time(), 54+len(s.data))
+		copy(p.Payload, strings.Repeat("#", len(p.Payload)))
 	}
 }

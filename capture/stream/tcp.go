@@ -255,7 +255,6 @@ func (t *Table) resync(c *Conversation, d Direction, seq, end uint32) bool {
 	}
 	h.next, h.base = seq, seq
 	h.fin, h.finished = false, false
-	h.acked = h.lastAck
 	return true
 }
 

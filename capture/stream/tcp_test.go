@@ -354,6 +354,64 @@ var tcpCases = []struct {
 		close finished
 		open 7
 		close end`},
+	{"the last segment again, with its FIN", append(slices.Clone(handshake),
+		step{flags: fin | data, seq: 101, ack: 501, data: "ab"},
+		step{flags: fin | data, seq: 101, ack: 501, data: "ab"},
+		step{flags: fin | data, seq: 101, ack: 501, data: "ax"},
+	), `
+		open 1
+		> "ab" of 4
+		> overlap in 6
+		close end`},
+	{"both sides end, and the last acknowledgement gives up the hole before the FIN", append(slices.Clone(handshake),
+		step{flags: fin | data, seq: 103, ack: 501, data: "bb"},
+		step{back: true, flags: fin | ack, seq: 501, ack: 106},
+		step{back: true, flags: ack, seq: 502, ack: 106, at: 60},
+	), `
+		open 1
+		> gap 2
+		> "bb" of 4
+		close finished
+		open 6
+		close end`},
+	{"two SYNs cross", []step{
+		{flags: syn, seq: 100},
+		{back: true, flags: syn, seq: 500},
+		{flags: syn | ack, seq: 100, ack: 501},
+		{back: true, flags: syn | ack, seq: 500, ack: 101},
+		{flags: data, seq: 101, ack: 501, data: "aa"},
+	}, `
+		open 1
+		> "aa" of 5
+		close end`},
+	{"strays with the stream between them do not bear each other out", []step{
+		{flags: data, seq: 1000, ack: 1, data: "aa"},
+		{flags: data, seq: 0xa0000000, ack: 1, data: "bb"},
+		{flags: data, seq: 1002, ack: 1, data: "cc"},
+		{flags: data, seq: 0xa0000002, ack: 1, data: "dd"},
+		{flags: data, seq: 1004, ack: 1, data: "ee"},
+	}, `
+		open 1
+		> "aa" of 1
+		> "cc" of 3
+		> "ee" of 5
+		close end`},
+	{"a new connection between the same ports whose handshake was not seen ends like any other", append(slices.Clone(handshake),
+		step{flags: fin | data, seq: 101, ack: 501, data: "aa"},
+		step{back: true, flags: ack, seq: 501, ack: 0x50000000},
+		step{flags: data, seq: 0x50000000, ack: 501, data: "bb"},
+		step{flags: data, seq: 0x50000000, ack: 501, data: "bb"},
+		step{flags: fin | ack, seq: 0x50000002, ack: 501},
+		step{back: true, flags: fin | ack, seq: 501, ack: 0x50000003},
+		step{flags: ack, seq: 0x50000003, ack: 502, at: 60},
+	), `
+		open 1
+		> "aa" of 4
+		> gap 1342177176
+		> "bb" of 6
+		close finished
+		open 10
+		close end`},
 	{"idle for longer than the timeout", []step{
 		{flags: data, seq: 1000, ack: 1, data: "aa"},
 		{flags: data, seq: 1002, ack: 1, data: "bb", at: 3600},
