@@ -40,6 +40,11 @@ type Spec struct {
 	Labels []string
 	// TCP and UDP are the ports where the protocol is usually served: a hint which Spec to try first, never proof.
 	TCP, UDP []uint16
+	// EtherTypes are the kinds of Ethernet frames without IP that carry the protocol; 0 stands for IEEE 802.3 frames
+	// with an LLC header, with which the payload then begins. Such a frame is a message, like a datagram.
+	EtherTypes []uint16
+	// CountOnly says that the protocol is recognised and its content not read: what passes is counted as recognised.
+	CountOnly bool
 	// Probe decides strictly whether the stream (or datagram) b belongs to the protocol. A stream in mid-message
 	// answers No; the pipeline asks again at the next segment.
 	Probe func(t Transport, b []byte) Match

@@ -7,7 +7,7 @@ import (
 	"github.com/spanwatch/spanwatch/protocols"
 )
 
-// datagram takes one UDP payload: a datagram is a message.
+// datagram takes one UDP payload, or that of an Ethernet frame without IP: it is a message.
 func (w *Worker) datagram(c *conversation, d stream.Direction, b []byte, frame uint64, at time.Time) {
 	if c.spec == nil {
 		spec, match := w.probe(c, b)
@@ -38,7 +38,7 @@ func (w *Worker) dissect(c *conversation, d stream.Direction, msg []byte, frame 
 	b.Events = events
 	size := uint64(len(msg))
 	if len(events) == before {
-		c.coverage.Decoded += size
+		*w.understood(c) += size
 		return
 	}
 	first := &events[before]
@@ -49,7 +49,7 @@ func (w *Worker) dissect(c *conversation, d stream.Direction, msg []byte, frame 
 	pdu := c.number.next(frame, label)
 	if first.Continued {
 		b.Events = events[:before]
-		c.coverage.Decoded += size
+		*w.understood(c) += size
 		return
 	}
 	w.count(c, first, label, size)
@@ -76,12 +76,20 @@ func (w *Worker) count(c *conversation, first *protocols.Event, label string, si
 	if first.Security.Encrypted {
 		c.coverage.Encrypted += size
 	} else {
-		c.coverage.Decoded += size
+		*w.understood(c) += size
 	}
 	if first.Malformed != "" {
 		stats.Malformed++
 		c.coverage.Malformed++
 	}
+}
+
+// understood is the counter for the bytes of the conversation's messages.
+func (w *Worker) understood(c *conversation) *uint64 {
+	if c.spec.CountOnly {
+		return &c.coverage.Recognised
+	}
+	return &c.coverage.Decoded
 }
 
 // malformed turns a dissector's error into the first event's reason, and into an event of its own where nothing could

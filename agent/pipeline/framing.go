@@ -74,7 +74,7 @@ func (h *half) forget() uint64 {
 func (w *Worker) Data(raw *stream.Conversation, d stream.Direction, b []byte, frame uint64, at time.Time) {
 	c := raw.User.(*conversation)
 	switch {
-	case c.pub.Transport == protocols.TransportUDP:
+	case c.pub.Transport == protocols.TransportUDP, c.pub.Transport == protocols.TransportEthernet:
 		w.datagram(c, d, b, frame, at)
 	case c.pub.Transport != protocols.TransportTCP:
 		c.coverage.Opaque += uint64(len(b))

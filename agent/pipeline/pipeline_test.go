@@ -311,3 +311,32 @@ func TestCancelEndsTheReplay(t *testing.T) {
 		t.Errorf("error %v, want a cancellation", err)
 	}
 }
+
+// A frame without IP is a message of the protocol that its EtherType names, and of no other.
+func TestEthernetFramesAreMessages(t *testing.T) {
+	station := toy
+	station.Name, station.TCP, station.UDP, station.EtherTypes, station.CountOnly = "station", nil, nil, []uint16{0x88b5}, true
+	w := newWire(t)
+	for _, kind := range []byte{0xb5, 0xb6} {
+		frame := append([]byte{2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1, 0x88, kind}, request("hello")...)
+		w.frames = append(w.frames, capture.Frame{Data: frame, WireLength: len(frame), Link: capture.LinkEthernet, Number: uint64(len(w.frames) + 1)})
+	}
+	var names []string
+	var sum protocols.Coverage
+	err := Replay(t.Context(), w, ReplayConfig{Config: Config{Specs: []protocols.Spec{toy, station}}}, func(b *Batch) error {
+		for i := range b.Events {
+			names = append(names, fmt.Sprint(b.Events[i].Frame, " ", b.Events[i].Protocol, " ", b.Events[i].Conv.Client))
+		}
+		for i := range b.Flows {
+			sum.Add(b.Flows[i].Coverage)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	expect(t, names, "1 station 02:00:00:00:00:01")
+	if sum.Recognised != 9 || sum.Opaque != 9 || sum.Decoded != 0 {
+		t.Errorf("coverage %+v, want 9 bytes recognised and 9 opaque", sum)
+	}
+}

@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/spanwatch/spanwatch/capture"
@@ -52,6 +53,9 @@ func NewWorker(cfg Config) *Worker {
 		}
 		for _, n := range spec.UDP {
 			w.byPort[port{protocols.TransportUDP, n}] = append(w.byPort[port{protocols.TransportUDP, n}], spec)
+		}
+		for _, n := range spec.EtherTypes {
+			w.byPort[port{protocols.TransportEthernet, n}] = append(w.byPort[port{protocols.TransportEthernet, n}], spec)
 		}
 	}
 	w.defrag = packet.NewDefragmenter(packet.DefragConfig{})
@@ -106,19 +110,19 @@ func (w *Worker) Take(next *Batch) *Batch {
 func (w *Worker) Finish() { w.table.Close() }
 
 // candidates gives the specs to try for a conversation: those at home on one of its ports first, then the others.
+// Frames without IP are of the kind that their EtherType says, and of no other.
 func (w *Worker) candidates(c *conversation) []*protocols.Spec {
 	t := c.pub.Transport
+	if t == protocols.TransportEthernet {
+		return w.byPort[port{t, c.raw.EtherType}]
+	}
 	home := w.byPort[port{t, c.raw.B.Port}]
 	if home == nil {
 		home = w.byPort[port{t, c.raw.A.Port}]
 	}
-	if home == nil {
-		return w.specs
-	}
-	list := make([]*protocols.Spec, 0, len(w.specs))
-	list = append(list, home...)
+	list := slices.Clone(home)
 	for _, s := range w.specs {
-		if s != home[0] {
+		if !slices.Contains(home, s) {
 			list = append(list, s)
 		}
 	}
