@@ -7,13 +7,11 @@ import (
 	"io"
 	"os"
 	"strconv"
-	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/spanwatch/spanwatch/cli"
 	"github.com/spanwatch/spanwatch/cloud/hunt"
-	"github.com/spanwatch/spanwatch/cloud/hunt/kql"
 	"github.com/spanwatch/spanwatch/cloud/store"
 )
 
@@ -70,9 +68,9 @@ func checkQueries(out io.Writer, files []string) error {
 	for _, file := range files {
 		text, err := os.ReadFile(file)
 		if err == nil {
-			_, err = kql.Compile(string(text), time.Now())
+			err = hunt.Check(string(text))
 		}
-		var fault *kql.Error
+		var fault *hunt.Fault
 		switch {
 		case errors.As(err, &fault):
 			wrong++

@@ -49,13 +49,16 @@ type Result struct {
 	More    bool // there were more rows than MaxRows
 }
 
-// Check parses and binds a query without running it. Faults are of type *kql.Error.
-func (h *Hunter) Check(query string) error {
-	_, err := kql.Compile(query, h.now())
+// Fault is a fault in a query, at a line and column.
+type Fault = kql.Error
+
+// Check parses and binds a query without running it. Its errors are of type *Fault.
+func Check(query string) error {
+	_, err := kql.Compile(query, time.Now())
 	return err
 }
 
-// Run runs a query. Faults in it are of type *kql.Error.
+// Run runs a query. Faults in it are of type *Fault.
 func (h *Hunter) Run(ctx context.Context, query string) (*Result, error) {
 	plan, err := kql.Compile(query, h.now())
 	if err != nil {
