@@ -145,6 +145,12 @@ var decodeCases = []struct {
 		ICMP:    ICMP{Type: 3, Code: 3, Quoted: true, Proto: ProtoUDP, Src: a4, Dst: b4, SrcPort: 47808, DstPort: 47809},
 		Payload: []byte("\x45\x00\x00\x20\x00\x01\x00\x00\x40\x11\x00\x00\x0a\x00\x00\x01\x0a\x00\x00\x02\xba\xc0\xba\xc1\x00\x0a\x00\x00"),
 	}, nil},
+	{"ICMP error about a later fragment, which has no ports", 101, `4500 0038 0001 0000 40 01 0000 0a000002 0a000001
+		0b 01 0000 00000000
+		4500 0020 0001 0002 40 11 0000 0a000001 0a000002 bac0 bac1 000a 0000`, Packet{
+		Src: b4, Dst: a4, Proto: ProtoICMP, TTL: 64, ICMP: ICMP{Type: 11, Code: 1, Quoted: true, Proto: ProtoUDP, Src: a4, Dst: b4},
+		Payload: []byte("\x45\x00\x00\x20\x00\x01\x00\x02\x40\x11\x00\x00\x0a\x00\x00\x01\x0a\x00\x00\x02\xba\xc0\xba\xc1\x00\x0a\x00\x00"),
+	}, nil},
 	{"ICMPv6 echo quotes nothing", 101, `60000000 000a 3a 40 20010db8000000000000000000000001 20010db8000000000000000000000002
 		80 00 0000 00010001 6869`, Packet{
 		Src: a6, Dst: b6, Proto: ProtoICMPv6, TTL: 64, ICMP: ICMP{Type: 128}, Payload: []byte("hi"),

@@ -113,6 +113,12 @@ func TestUnreachable(t *testing.T) {
 	if table.Packet(quote(3), 3, start, 60); !ask.Unreachable {
 		t.Error("an unreachable does not mark the conversation")
 	}
+	// An error about another host goes to that host's worker: it is a conversation of its own.
+	other := quote(3)
+	other.ICMP.Dst = netip.MustParseAddr("10.0.0.3")
+	if table.Packet(other, 4, start, 60); table.Stats().Conversations != 3 {
+		t.Errorf("%d conversations, want 3", table.Stats().Conversations)
+	}
 }
 
 // TestBuffered: what waits behind holes is bounded for a direction and for the table; the hole is given up then.
