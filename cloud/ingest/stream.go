@@ -58,7 +58,7 @@ func (s *Service) Stream(g grpc.BidiStreamingServer[spanwatchv1.StreamRequest, s
 	err = st.serve(g.Context())
 	switch code := status.Code(err); code {
 	case codes.OK, codes.Canceled, codes.Unavailable, codes.Aborted:
-		st.log.Info("sensor disconnected", "reason", err)
+		st.log.Info("sensor disconnected", "reason", status.Convert(err).Message())
 	default:
 		s.refused.Inc()
 		st.log.Error("sensor refused", "code", code, "reason", status.Convert(err).Message())
