@@ -66,7 +66,9 @@ func OpenSQLite(ctx context.Context, path string) (*SQLite, error) {
 
 func (s *SQLite) open(ctx context.Context) error {
 	var err error
-	if s.write, err = s.pool(1, nil, "rw", "journal_mode(WAL)", "synchronous(FULL)"); err != nil {
+	// A commit of many records stays in memory until it is whole.
+	pragmas := []string{"journal_mode(WAL)", "synchronous(FULL)", "cache_size(-32768)", "temp_store(MEMORY)"}
+	if s.write, err = s.pool(1, nil, "rw", pragmas...); err != nil {
 		return err
 	}
 	if err := migrate(ctx, s.write, s.path); err != nil {

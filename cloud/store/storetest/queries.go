@@ -232,6 +232,10 @@ func selectBounds(t *testing.T, open Open) {
 	equal(t, more, true)
 	_, all, more, _ = s.Select(ctx, `SELECT DeviceId FROM DeviceInfo`, nil, 3)
 	equal(t, []any{len(all), more}, []any{3, false})
+	for _, from := range []string{`DeviceInfo`, `(SELECT DeviceId FROM DeviceInfo) AS x`, `x`} {
+		equal(t, rows(t, s, `WITH x AS MATERIALIZED (SELECT DeviceId FROM DeviceInfo) SELECT count(*) AS n FROM `+from),
+			[]map[string]any{{"n": int64(3)}})
+	}
 
 	for _, text := range []string{
 		`SELECT * FROM position`,
@@ -260,8 +264,8 @@ func selectInterrupted(t *testing.T, open Open) {
 	s := open(t, "a")
 	defer s.Close()
 	ctx, cancel := context.WithCancel(t.Context())
-	go cancel()
-	// It would count for hours.
+	time.AfterFunc(50*time.Millisecond, cancel)
+	// It would count for hours; cut off before or while it does, it ends with its context.
 	_, _, _, err := s.Select(ctx, `WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 100000000000)
 		SELECT count(*) FROM n`, nil, 1)
 	if !errors.Is(err, context.Canceled) && !slices.ContainsFunc([]string{"interrupt", "canceled"}, func(s string) bool {
