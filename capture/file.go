@@ -158,6 +158,9 @@ func isZstd(word uint32) bool { return word == 0xfd2fb528 || word&^0xf == 0x184d
 func (f *File) begin() error {
 	head, err := f.r.Peek(4)
 	if len(head) < 4 {
+		if errors.Is(err, zstd.ErrWindowSizeExceeded) {
+			return fmt.Errorf("zstd asks for more than %d MiB of memory; compress it again without --long or --ultra: %w", maxWindow>>20, err)
+		}
 		if err != nil && !errors.Is(err, io.EOF) {
 			return fmt.Errorf("cannot read: %w", err)
 		}

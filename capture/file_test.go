@@ -324,6 +324,7 @@ func TestOpenErrors(t *testing.T) {
 		{"empty.gz", string(gzipped(t, nil)), "the compressed file is empty inside"},
 		{"text.gz", string(gzipped(t, []byte("just text here"))), `begins with "just text here"`},
 		{"broken.gz", "\x1f\x8bnot gzip at all", "gzip header"},
+		{"window.zst", "\x28\xb5\x2f\xfd\x00\x88\x01\x00\x00", "more than 64 MiB of memory; compress it again"}, // 128 MiB
 		{"broken.zst", "\x28\xb5\x2f\xfd\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff", "cannot read"},
 	}
 	for _, c := range cases {
@@ -403,6 +404,20 @@ func TestDribble(t *testing.T) {
 	}
 	if got, err := readAll(t, f); err != io.EOF || !slices.Equal(got, pcapngCases[0].want) {
 		t.Errorf("got %v and %v", got, err)
+	}
+}
+
+// TestInterfaceFlood: a section cannot describe interfaces without end.
+func TestInterfaceFlood(t *testing.T) {
+	head := unhex(t, ngHead)
+	b := append(slices.Clone(head), bytes.Repeat(head[28:], maxInterfaces)...)
+	f, err := NewReader(bytes.NewReader(b), "flood", 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var damage *DamagedError
+	if _, err := readAll(t, f); !errors.As(err, &damage) || !strings.Contains(err.Error(), "more than 4096 interfaces") {
+		t.Errorf("ended with %v, want damage", err)
 	}
 }
 
