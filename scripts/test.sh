@@ -22,6 +22,13 @@ install() {
 }
 install protoc protobuf-compiler node nodejs npm npm chromium chromium shellcheck shellcheck ip iproute2 gcc gcc
 
+# The pages are built with node 20.19 or newer. Where the distribution's is older, npm has a newer one as a package.
+if command -v node >/dev/null && ! node -e 'const [a, b] = process.versions.node.split(".").map(Number); process.exit(a > 20 || (a === 20 && b >= 19) ? 0 : 1)'; then
+	[ -x .tools/node/node_modules/.bin/node ] || npm install --prefix .tools/node --no-save --silent node@22.23.3
+	PATH=$PWD/.tools/node/node_modules/.bin:$PATH
+	export PATH
+fi
+
 step() { printf '\n== %s (%s s)\n' "$1" "$SECONDS"; }
 
 step 'generated files are up to date'

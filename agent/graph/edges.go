@@ -194,6 +194,7 @@ func (g *Graph) name(e protocols.Endpoint) string {
 type labelledEdge struct {
 	key
 	*edge
+	conv uint64 // of a guess, so that guesses with the same key have an order
 }
 
 // labelled gives the edges by address in order, with conversations whose protocol never showed counted under the
@@ -206,14 +207,16 @@ func (g *Graph) labelled() []labelledEdge {
 	}
 	all := make([]labelledEdge, 0, len(g.edges)+len(g.guesses))
 	for k, e := range g.edges {
-		all = append(all, labelledEdge{k, e})
+		all = append(all, labelledEdge{key: k, edge: e})
 	}
-	for _, held := range g.guesses {
+	for id, held := range g.guesses {
 		c := held.conv
 		k := key{client: addressOf(c.Client), server: addressOf(c.Server), transport: c.Transport, port: c.Server.Port}
-		all = append(all, labelledEdge{k, &edge{client: c.Client, server: c.Server, sums: held.sums}})
+		all = append(all, labelledEdge{k, &edge{client: c.Client, server: c.Server, sums: held.sums}, id})
 	}
-	slices.SortFunc(all, func(a, b labelledEdge) int { return a.key.compare(b.key) })
+	slices.SortFunc(all, func(a, b labelledEdge) int {
+		return cmp.Or(a.key.compare(b.key), a.first.Compare(b.first), cmp.Compare(a.conv, b.conv))
+	})
 	best := make(map[place]labelledEdge)
 	for _, l := range all {
 		p := place{l.key.client, l.key.server, l.transport, l.port}
