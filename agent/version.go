@@ -32,18 +32,17 @@ func versionCommand() *cobra.Command {
 				Protocols []string `json:"protocols"`
 				BPF       []string `json:"bpf"` // kernel programs in this build
 			}{release, cli.Commit(), runtime.Version(), runtime.GOOS + "/" + runtime.GOARCH, sensor.Protocols(), []string{}}
-			switch format {
-			case "json":
-				return json.NewEncoder(os.Stdout).Encode(about)
-			case "table":
-				_, err := fmt.Printf("spanwatch-agent %s\ncommit     %s\ngo         %s\nplatform   %s\nprotocols  %s\nbpf        none (captures are read from files)\n",
-					about.Version, about.Commit, about.Go, about.Platform, strings.Join(about.Protocols, ", "))
+			if err := cli.CheckFormat(format, "table", "json"); err != nil {
 				return err
-			default:
-				return cli.Usagef("--format %q: choose table or json", format)
 			}
+			if format == "json" {
+				return json.NewEncoder(os.Stdout).Encode(about)
+			}
+			_, err := fmt.Printf("spanwatch-agent %s\ncommit     %s\ngo         %s\nplatform   %s\nprotocols  %s\nbpf        none (captures are read from files)\n",
+				about.Version, about.Commit, about.Go, about.Platform, strings.Join(about.Protocols, ", "))
+			return err
 		},
 	}
-	cmd.Flags().StringVar(&format, "format", "table", "table or json")
+	cli.FormatFlag(cmd, &format, "table", "json")
 	return cmd
 }

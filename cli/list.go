@@ -28,7 +28,8 @@ func CheckFormat(format string, formats ...string) error {
 	if slices.Contains(formats, format) {
 		return nil
 	}
-	return Usagef("--format %q: choose one of %s", format, strings.Join(formats, ", "))
+	last := len(formats) - 1
+	return Usagef("--format %q: choose %s or %s", format, strings.Join(formats[:last], ", "), formats[last])
 }
 
 // Column is one column of a list.

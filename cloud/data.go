@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/spanwatch/spanwatch/cli"
 	"github.com/spanwatch/spanwatch/cloud/store"
 )
 
@@ -51,7 +52,7 @@ func (p *place) file() (string, error) {
 	}
 	file, ok := strings.CutPrefix(p.store, "sqlite:")
 	if !ok || file == "" {
-		return "", usagef("--store %q: choose sqlite:FILE", p.store)
+		return "", cli.Usagef("--store %q: choose sqlite:FILE", p.store)
 	}
 	return file, nil
 }

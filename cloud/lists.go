@@ -7,82 +7,83 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/spanwatch/spanwatch/cli"
 	"github.com/spanwatch/spanwatch/cloud/store"
 )
 
-var incidentList = listing[store.Incident]{
-	table: []column[store.Incident]{
-		{"ID", func(i *store.Incident) string { return strconv.FormatInt(i.ID, 10) }},
-		{"SEVERITY", func(i *store.Incident) string { return i.Severity }},
-		{"LEVEL", func(i *store.Incident) string { return i.Level }},
-		{"STATUS", func(i *store.Incident) string { return i.Status }},
-		{"SITE", func(i *store.Incident) string { return i.Site }},
-		{"LAST SEEN", func(i *store.Incident) string { return stamp(i.LastSeen) }},
-		{"ALERTS", func(i *store.Incident) string { return strconv.Itoa(len(i.Alerts)) }},
-		{"TITLE", func(i *store.Incident) string { return i.Title }},
+var incidentList = cli.List[store.Incident]{
+	Table: []cli.Column[store.Incident]{
+		cli.Field("ID", func(i *store.Incident) string { return strconv.FormatInt(i.ID, 10) }),
+		cli.Field("SEVERITY", func(i *store.Incident) string { return i.Severity }),
+		cli.Field("LEVEL", func(i *store.Incident) string { return i.Level }),
+		cli.Field("STATUS", func(i *store.Incident) string { return i.Status }),
+		cli.Field("SITE", func(i *store.Incident) string { return i.Site }),
+		cli.Field("LAST SEEN", func(i *store.Incident) string { return cli.Stamp(i.LastSeen) }),
+		cli.Field("ALERTS", func(i *store.Incident) string { return strconv.Itoa(len(i.Alerts)) }),
+		cli.Field("TITLE", func(i *store.Incident) string { return i.Title }),
 	},
-	more: []column[store.Incident]{
-		{"PRODUCT", func(i *store.Incident) string { return i.Product }},
-		{"FIRST SEEN", func(i *store.Incident) string { return stamp(i.FirstSeen) }},
-		{"DEVICES", func(i *store.Incident) string { return strings.Join(i.Devices, " ") }},
-		{"SUMMARY", func(i *store.Incident) string { return i.Summary }},
+	More: []cli.Column[store.Incident]{
+		cli.Field("PRODUCT", func(i *store.Incident) string { return i.Product }),
+		cli.Field("FIRST SEEN", func(i *store.Incident) string { return cli.Stamp(i.FirstSeen) }),
+		cli.Field("DEVICES", func(i *store.Incident) string { return strings.Join(i.Devices, " ") }),
+		cli.Field("SUMMARY", func(i *store.Incident) string { return i.Summary }),
 	},
-	empty: "no incidents",
+	Empty: "no incidents",
 }
 
-var alertList = listing[store.Alert]{
-	table: []column[store.Alert]{
-		{"TIME", func(a *store.Alert) string { return stamp(a.Time) }},
-		{"SEVERITY", func(a *store.Alert) string { return a.Severity }},
-		{"LEVEL", func(a *store.Alert) string { return a.Level }},
-		{"SITE", func(a *store.Alert) string { return a.Site }},
-		{"ACTOR", func(a *store.Alert) string { return a.ActorIP }},
-		{"TARGET", func(a *store.Alert) string { return a.TargetIP }},
-		{"RULE", func(a *store.Alert) string { return a.Rule }},
-		{"INCIDENT", func(a *store.Alert) string { return numbered(a.Incident) }},
+var alertList = cli.List[store.Alert]{
+	Table: []cli.Column[store.Alert]{
+		cli.Field("TIME", func(a *store.Alert) string { return cli.Stamp(a.Time) }),
+		cli.Field("SEVERITY", func(a *store.Alert) string { return a.Severity }),
+		cli.Field("LEVEL", func(a *store.Alert) string { return a.Level }),
+		cli.Field("SITE", func(a *store.Alert) string { return a.Site }),
+		cli.Field("ACTOR", func(a *store.Alert) string { return a.ActorIP }),
+		cli.Field("TARGET", func(a *store.Alert) string { return a.TargetIP }),
+		cli.Field("RULE", func(a *store.Alert) string { return a.Rule }),
+		cli.Field("INCIDENT", func(a *store.Alert) string { return numbered(a.Incident) }),
 	},
-	more: []column[store.Alert]{
-		{"ID", func(a *store.Alert) string { return a.ID }},
-		{"TITLE", func(a *store.Alert) string { return a.Title }},
-		{"LAST TIME", func(a *store.Alert) string { return stamp(a.LastTime) }},
-		{"PROTOCOL", func(a *store.Alert) string { return a.Protocol }},
-		{"TECHNIQUES", func(a *store.Alert) string { return strings.Join(a.Techniques, " ") }},
-		{"COUNT", func(a *store.Alert) string { return strconv.FormatUint(a.Count, 10) }},
-		{"SENSOR", func(a *store.Alert) string { return a.Sensor }},
-		{"RECEIVED", func(a *store.Alert) string { return stamp(a.Received) }},
-		{"DESCRIPTION", func(a *store.Alert) string { return a.Description }},
+	More: []cli.Column[store.Alert]{
+		cli.Field("ID", func(a *store.Alert) string { return a.ID }),
+		cli.Field("TITLE", func(a *store.Alert) string { return a.Title }),
+		cli.Field("LAST TIME", func(a *store.Alert) string { return cli.Stamp(a.LastTime) }),
+		cli.Field("PROTOCOL", func(a *store.Alert) string { return a.Protocol }),
+		cli.Field("TECHNIQUES", func(a *store.Alert) string { return strings.Join(a.Techniques, " ") }),
+		cli.Field("COUNT", func(a *store.Alert) string { return strconv.FormatUint(a.Count, 10) }),
+		cli.Field("SENSOR", func(a *store.Alert) string { return a.Sensor }),
+		cli.Field("RECEIVED", func(a *store.Alert) string { return cli.Stamp(a.Received) }),
+		cli.Field("DESCRIPTION", func(a *store.Alert) string { return a.Description }),
 	},
-	empty: "no alerts",
+	Empty: "no alerts",
 }
 
-var deviceList = listing[store.Device]{
-	table: []column[store.Device]{
-		{"SITE", func(d *store.Device) string { return d.Site }},
-		{"ADDRESS", func(d *store.Device) string { return first(append(append([]string{}, d.IPs...), d.MACs...)) }},
-		{"NAME", func(d *store.Device) string { return first(d.Names) }},
-		{"TYPE", func(d *store.Device) string { return d.Type }},
-		{"VENDOR", func(d *store.Device) string { return d.Vendor }},
-		{"MODEL", func(d *store.Device) string { return d.Model }},
-		{"FIRMWARE", func(d *store.Device) string { return d.Firmware }},
-		{"COMPROMISE", func(d *store.Device) string { return d.Compromise.State }},
+var deviceList = cli.List[store.Device]{
+	Table: []cli.Column[store.Device]{
+		cli.Field("SITE", func(d *store.Device) string { return d.Site }),
+		cli.Field("ADDRESS", func(d *store.Device) string { return cli.First(append(append([]string{}, d.IPs...), d.MACs...)) }),
+		cli.Field("NAME", func(d *store.Device) string { return cli.First(d.Names) }),
+		cli.Field("TYPE", func(d *store.Device) string { return d.Type }),
+		cli.Field("VENDOR", func(d *store.Device) string { return d.Vendor }),
+		cli.Field("MODEL", func(d *store.Device) string { return d.Model }),
+		cli.Field("FIRMWARE", func(d *store.Device) string { return d.Firmware }),
+		cli.Field("COMPROMISE", func(d *store.Device) string { return d.Compromise.State }),
 	},
-	more: []column[store.Device]{
-		{"ID", func(d *store.Device) string { return d.ID }},
-		{"PARENT", func(d *store.Device) string { return d.Parent }},
-		{"IPS", func(d *store.Device) string { return strings.Join(d.IPs, " ") }},
-		{"MACS", func(d *store.Device) string { return strings.Join(d.MACs, " ") }},
-		{"NAMES", func(d *store.Device) string { return strings.Join(d.Names, " ") }},
-		{"SERIAL", func(d *store.Device) string { return d.Serial }},
-		{"CATEGORY", func(d *store.Device) string { return d.Category }},
-		{"PURDUE", func(d *store.Device) string { return d.Purdue }},
-		{"ZONE", func(d *store.Device) string { return d.Zone }},
-		{"CRITICALITY", func(d *store.Device) string { return d.Criticality }},
-		{"PROTOCOLS", func(d *store.Device) string { return strings.Join(d.Protocols, " ") }},
-		{"SENSOR", func(d *store.Device) string { return d.Sensor }},
-		{"FIRST SEEN", func(d *store.Device) string { return stamp(d.FirstSeen) }},
-		{"LAST SEEN", func(d *store.Device) string { return stamp(d.LastSeen) }},
+	More: []cli.Column[store.Device]{
+		cli.Field("ID", func(d *store.Device) string { return d.ID }),
+		cli.Field("PARENT", func(d *store.Device) string { return d.Parent }),
+		cli.Field("IPS", func(d *store.Device) string { return strings.Join(d.IPs, " ") }),
+		cli.Field("MACS", func(d *store.Device) string { return strings.Join(d.MACs, " ") }),
+		cli.Field("NAMES", func(d *store.Device) string { return strings.Join(d.Names, " ") }),
+		cli.Field("SERIAL", func(d *store.Device) string { return d.Serial }),
+		cli.Field("CATEGORY", func(d *store.Device) string { return d.Category }),
+		cli.Field("PURDUE", func(d *store.Device) string { return d.Purdue }),
+		cli.Field("ZONE", func(d *store.Device) string { return d.Zone }),
+		cli.Field("CRITICALITY", func(d *store.Device) string { return d.Criticality }),
+		cli.Field("PROTOCOLS", func(d *store.Device) string { return strings.Join(d.Protocols, " ") }),
+		cli.Field("SENSOR", func(d *store.Device) string { return d.Sensor }),
+		cli.Field("FIRST SEEN", func(d *store.Device) string { return cli.Stamp(d.FirstSeen) }),
+		cli.Field("LAST SEEN", func(d *store.Device) string { return cli.Stamp(d.LastSeen) }),
 	},
-	empty: "no devices",
+	Empty: "no devices",
 }
 
 // numbered gives an id; 0 is none.
@@ -94,14 +95,14 @@ func numbered(id int64) string {
 }
 
 // listCommand makes a command that lists records of the store.
-func listCommand[R any](cmd *cobra.Command, l listing[R], get func(context.Context, store.Reader) ([]R, error)) *cobra.Command {
+func listCommand[R any](cmd *cobra.Command, l cli.List[R], get func(context.Context, store.Reader) ([]R, error)) *cobra.Command {
 	var at place
 	var format string
 	at.flags(cmd)
-	formatFlag(cmd, &format)
-	cmd.Args = arguments(cobra.NoArgs)
+	cli.FormatFlag(cmd, &format, cli.Formats...)
+	cmd.Args = cli.Arguments(cobra.NoArgs)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		if err := checkFormat(format); err != nil {
+		if err := cli.CheckFormat(format, cli.Formats...); err != nil {
 			return err
 		}
 		return at.read(cmd.Context(), func(s store.Store) error {
@@ -109,7 +110,7 @@ func listCommand[R any](cmd *cobra.Command, l listing[R], get func(context.Conte
 			if err != nil {
 				return err
 			}
-			return l.write(cmd.OutOrStdout(), format, records)
+			return l.Write(cmd.OutOrStdout(), format, records)
 		})
 	}
 	return cmd

@@ -7,11 +7,10 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"time"
 
-	"github.com/lmittmann/tint"
 	"github.com/spf13/cobra"
 
+	"github.com/spanwatch/spanwatch/cli"
 	"github.com/spanwatch/spanwatch/cloud/authority"
 )
 
@@ -33,9 +32,9 @@ On its first run it makes its own certificate authority in the data directory. T
 shows to sensors is for localhost, this machine's name, the address of --listen and every --name.`,
 		Example: "  spanwatch-cloud run\n" +
 			"  spanwatch-cloud run --data /srv/spanwatch --listen 0.0.0.0:4317 --name collector.example --admin 127.0.0.1:9180",
-		Args: arguments(cobra.NoArgs),
+		Args: cli.Arguments(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return runCollector(cmd.Context(), o, logger(os.Stderr))
+			return runCollector(cmd.Context(), o, cli.Logger())
 		},
 	}
 	o.flags(cmd)
@@ -44,14 +43,6 @@ shows to sensors is for localhost, this machine's name, the address of --listen 
 	cmd.Flags().StringVar(&o.admin, "admin", "", "address for /healthz, /readyz and /metrics (default: none)")
 	cmd.Flags().StringArrayVar(&o.names, "name", nil, "another name or address under which sensors reach the collector; repeat it for several")
 	return cmd
-}
-
-// logger writes for people on a terminal and for machines elsewhere.
-func logger(out *os.File) *slog.Logger {
-	if info, err := out.Stat(); err == nil && info.Mode()&os.ModeCharDevice != 0 {
-		return slog.New(tint.NewHandler(out, &tint.Options{TimeFormat: time.TimeOnly}))
-	}
-	return slog.New(slog.NewTextHandler(out, nil))
 }
 
 // runCollector wires everything and serves until ctx ends.
@@ -100,10 +91,10 @@ func checkWeb(address string) error {
 	}
 	host, _, err := net.SplitHostPort(address)
 	if err != nil {
-		return usagef("--web %q: give HOST:PORT, such as 127.0.0.1:8480", address)
+		return cli.Usagef("--web %q: give HOST:PORT, such as 127.0.0.1:8480", address)
 	}
 	if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
-		return usagef("--web %q: the pages ask for no login yet, so they are served on loopback only: choose 127.0.0.1:PORT "+
+		return cli.Usagef("--web %q: the pages ask for no login yet, so they are served on loopback only: choose 127.0.0.1:PORT "+
 			"and reach it through an SSH tunnel or a proxy that asks for one", address)
 	}
 	return nil

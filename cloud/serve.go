@@ -15,6 +15,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/spanwatch/spanwatch/cli"
 	"github.com/spanwatch/spanwatch/cloud/authority"
 	"github.com/spanwatch/spanwatch/cloud/incident"
 	"github.com/spanwatch/spanwatch/cloud/ingest"
@@ -37,7 +38,7 @@ func listen(ctx context.Context, o options) (*listeners, error) {
 		}
 		if _, _, err := net.SplitHostPort(want.address); err != nil {
 			l.close()
-			return nil, usagef("%s %q: give HOST:PORT", want.flag, want.address)
+			return nil, cli.Usagef("%s %q: give HOST:PORT", want.flag, want.address)
 		}
 		var err error
 		if *want.into, err = new(net.ListenConfig).Listen(ctx, "tcp", want.address); err != nil {

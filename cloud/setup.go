@@ -10,38 +10,39 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/spanwatch/spanwatch/cli"
 	"github.com/spanwatch/spanwatch/cloud/authority"
 	"github.com/spanwatch/spanwatch/cloud/store"
 )
 
-var siteList = listing[store.Site]{
-	table: []column[store.Site]{
-		{"NAME", func(s *store.Site) string { return s.Name }},
-		{"LOCATION", func(s *store.Site) string { return s.Location }},
-		{"SENSORS", func(s *store.Site) string { return strconv.Itoa(s.Sensors) }},
-		{"DEVICES", func(s *store.Site) string { return strconv.Itoa(s.Devices) }},
-		{"DESCRIPTION", func(s *store.Site) string { return s.Description }},
+var siteList = cli.List[store.Site]{
+	Table: []cli.Column[store.Site]{
+		cli.Field("NAME", func(s *store.Site) string { return s.Name }),
+		cli.Field("LOCATION", func(s *store.Site) string { return s.Location }),
+		cli.Field("SENSORS", func(s *store.Site) string { return strconv.Itoa(s.Sensors) }),
+		cli.Field("DEVICES", func(s *store.Site) string { return strconv.Itoa(s.Devices) }),
+		cli.Field("DESCRIPTION", func(s *store.Site) string { return s.Description }),
 	},
-	more:  []column[store.Site]{{"CREATED", func(s *store.Site) string { return stamp(s.Created) }}},
-	empty: "no sites: add one with spanwatch-cloud site add NAME",
+	More:  []cli.Column[store.Site]{cli.Field("CREATED", func(s *store.Site) string { return cli.Stamp(s.Created) })},
+	Empty: "no sites: add one with spanwatch-cloud site add NAME",
 }
 
-var sensorList = listing[store.Sensor]{
-	table: []column[store.Sensor]{
-		{"SITE", func(s *store.Sensor) string { return s.Site }},
-		{"NAME", func(s *store.Sensor) string { return s.Name }},
-		{"VERSION", func(s *store.Sensor) string { return s.Version }},
-		{"LAST SEEN", func(s *store.Sensor) string { return stamp(s.LastSeen) }},
-		{"DROPPED", func(s *store.Sensor) string { return strconv.FormatUint(s.Dropped, 10) }},
+var sensorList = cli.List[store.Sensor]{
+	Table: []cli.Column[store.Sensor]{
+		cli.Field("SITE", func(s *store.Sensor) string { return s.Site }),
+		cli.Field("NAME", func(s *store.Sensor) string { return s.Name }),
+		cli.Field("VERSION", func(s *store.Sensor) string { return s.Version }),
+		cli.Field("LAST SEEN", func(s *store.Sensor) string { return cli.Stamp(s.LastSeen) }),
+		cli.Field("DROPPED", func(s *store.Sensor) string { return strconv.FormatUint(s.Dropped, 10) }),
 	},
-	empty: "no sensor has connected yet: issue an identity with spanwatch-cloud certificate",
+	Empty: "no sensor has connected yet: issue an identity with spanwatch-cloud certificate",
 }
 
 // group makes a command that only holds others.
 func group(use, short, example string, commands ...*cobra.Command) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: use, Short: short, Example: example,
-		Args: arguments(cobra.NoArgs),
+		Args: cli.Arguments(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(commands...)
@@ -62,11 +63,11 @@ func siteAddCommand() *cobra.Command {
 		Use:     "add NAME",
 		Short:   "Add a site, or change the location and description of one",
 		Example: "  spanwatch-cloud site add Plant1 --location Porto --description 'Paper mill'",
-		Args:    arguments(cobra.ExactArgs(1)),
+		Args:    cli.Arguments(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			site.Name, site.Created = args[0], time.Now()
 			if err := authority.CheckName("site", site.Name); err != nil {
-				return usageError{err}
+				return cli.Usagef("%w", err)
 			}
 			s, err := at.open(cmd.Context())
 			if err != nil {
@@ -88,9 +89,9 @@ func siteShowCommand() *cobra.Command {
 		Use:     "show NAME",
 		Short:   "Show a site",
 		Example: "  spanwatch-cloud site show Plant1 --format json",
-		Args:    arguments(cobra.ExactArgs(1)),
+		Args:    cli.Arguments(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := checkFormat(format); err != nil {
+			if err := cli.CheckFormat(format, cli.Formats...); err != nil {
 				return err
 			}
 			return at.read(cmd.Context(), func(s store.Store) error {
@@ -100,7 +101,7 @@ func siteShowCommand() *cobra.Command {
 				}
 				for _, site := range sites {
 					if site.Name == args[0] {
-						return siteList.write(cmd.OutOrStdout(), format, []store.Site{site})
+						return siteList.Write(cmd.OutOrStdout(), format, []store.Site{site})
 					}
 				}
 				return fmt.Errorf("there is no site %q: spanwatch-cloud site list shows them", args[0])
@@ -108,7 +109,7 @@ func siteShowCommand() *cobra.Command {
 		},
 	}
 	at.flags(cmd)
-	formatFlag(cmd, &format)
+	cli.FormatFlag(cmd, &format, cli.Formats...)
 	return cmd
 }
 
@@ -131,13 +132,13 @@ sensor's machine. It binds the sensor to its site: nothing on the sensor can cha
 sensor.key secret. A site that is not there yet is added.`,
 		Example: "  spanwatch-cloud certificate --site Plant1 --sensor span-1 --out identity\n" +
 			"  spanwatch-agent replay --site Plant1 --state state --collector collector.example:4317 plant.pcap # with state/identity",
-		Args: arguments(cobra.NoArgs),
+		Args: cli.Arguments(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if out == "" {
-				return usagef("--out DIR is needed (see %s --help)", cmd.CommandPath())
+				return cli.Usagef("--out DIR is needed (see %s --help)", cmd.CommandPath())
 			}
 			if err := firstError(authority.CheckName("site", site), authority.CheckName("sensor", sensor)); err != nil {
-				return usageError{err}
+				return cli.Usagef("%w", err)
 			}
 			ca, err := authority.Open(filepath.Join(at.data, "authority"))
 			if err != nil {
