@@ -86,7 +86,7 @@ func Arguments(check cobra.PositionalArgs) cobra.PositionalArgs {
 // Logger writes to standard error: for people on a terminal, for machines elsewhere.
 func Logger() *slog.Logger {
 	if term.IsTerminal(int(os.Stderr.Fd())) {
-		return slog.New(tint.NewHandler(os.Stderr, &tint.Options{TimeFormat: time.TimeOnly}))
+		return slog.New(tint.NewTextHandler(os.Stderr, &tint.Options{TimeFormat: time.TimeOnly}))
 	}
 	return slog.New(slog.NewTextHandler(os.Stderr, nil))
 }

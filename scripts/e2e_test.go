@@ -243,7 +243,7 @@ func TestCollectorKilledDuringReplay(t *testing.T) {
 		}
 	}
 	c.kill()
-	c = start(t, data, c.listen)
+	start(t, data, c.listen)
 	if err := replay.Wait(); err != nil {
 		t.Fatalf("replay: %v\n%s", err, said.String())
 	}

@@ -90,9 +90,6 @@ func (p period) covers(t time.Time) bool {
 	return (p.from.IsZero() || !t.Before(p.from)) && (p.until.IsZero() || !t.After(p.until))
 }
 
-// coversAll reports whether the whole span lies within the period.
-func (p period) coversAll(first, last time.Time) bool { return p.covers(first) && p.covers(last) }
-
 // periods cuts time at the ends of the validity of all verdicts about an actor; within each piece the newest holds.
 // Pieces without a verdict, or with one that clears, are left out.
 func periods(about []*selector) []period {

@@ -31,8 +31,3 @@ type bitset [4]uint64
 
 func (b *bitset) set(n uint8)      { b[n/64] |= 1 << (n % 64) }
 func (b *bitset) has(n uint8) bool { return b[n/64]>>(n%64)&1 == 1 }
-func (b *bitset) union(o bitset) {
-	for k := range b {
-		b[k] |= o[k]
-	}
-}

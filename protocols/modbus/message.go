@@ -7,9 +7,6 @@ import (
 	"github.com/spanwatch/spanwatch/protocols/wire"
 )
 
-// headerSize is the MBAP header: transaction, protocol, length, unit identifier (Messaging V1.0b §3.1.3).
-const headerSize = 7
-
 // exceptionBit marks the function code of an exception (V1.1b3 §7).
 const exceptionBit = 0x80
 

@@ -167,10 +167,10 @@ func (f *framer) dissect(from protocols.Side, msg []byte, frame uint64) error {
 	}
 	for i := range events {
 		if !f.detail && events[i].Detail != nil {
-			return errors.New("Detail without being asked for")
+			return errors.New("a detail without being asked for")
 		}
 		if f.detail && i > 0 && events[i].Detail != nil {
-			return errors.New("Detail on another than the first event of a message")
+			return errors.New("a detail on another than the first event of a message")
 		}
 		f.lines = append(f.lines, render(&events[i], frame, true))
 		f.bare = append(f.bare, render(&events[i], frame, false))

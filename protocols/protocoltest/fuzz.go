@@ -31,12 +31,27 @@ func Fuzz(f *testing.F, spec protocols.Spec, dir string) {
 			return
 		}
 		blocks := unpack(conversation)
-		for _, transport := range []protocols.Transport{protocols.TransportTCP, protocols.TransportUDP} {
+		for _, transport := range transports(spec) {
 			if err := fuzzOne(spec, Case{Transport: transport, Blocks: blocks}, cuts); err != nil {
 				t.Error(err)
 			}
 		}
 	})
+}
+
+// transports are those that a Spec can be found on, as far as it tells: one without Length reads no streams.
+func transports(spec protocols.Spec) []protocols.Transport {
+	var list []protocols.Transport
+	if spec.Length != nil {
+		list = append(list, protocols.TransportTCP)
+	}
+	if len(spec.EtherTypes) > 0 {
+		list = append(list, protocols.TransportEthernet)
+	}
+	if len(spec.UDP) > 0 || len(spec.EtherTypes) == 0 {
+		list = append(list, protocols.TransportUDP)
+	}
+	return list
 }
 
 func fuzzOne(spec protocols.Spec, c Case, cuts []byte) error {

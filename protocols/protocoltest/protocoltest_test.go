@@ -101,7 +101,6 @@ func TestSoundProtocolPasses(t *testing.T) {
 
 // twisted is a dissector whose behaviour is a function.
 type twisted struct {
-	toyDissector
 	dissect func(d *twisted, dst []protocols.Event, m protocols.Message) ([]protocols.Event, error)
 	calls   int
 	broken  bool

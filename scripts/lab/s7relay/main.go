@@ -26,12 +26,11 @@ func main() {
 	server := flag.String("server", "127.0.0.1:102", "the snap7 server")
 	identity := flag.String("identity", "", "OLD=NEW[,OLD=NEW], texts of equal length to replace in answers")
 	flag.Parse()
-	if err := run(*listen, *server, *identity); err != nil {
-		slog.Error("s7relay", "err", err)
-		os.Exit(1)
-	}
+	slog.Error("s7relay", "err", run(*listen, *server, *identity))
+	os.Exit(1)
 }
 
+// run relays until it cannot.
 func run(listen, server, identity string) error {
 	texts, err := parseIdentity(identity)
 	if err != nil {
