@@ -45,12 +45,15 @@ type Spec struct {
 	EtherTypes []uint16
 	// CountOnly says that the protocol is recognised and its content not read: what passes is counted as recognised.
 	CountOnly bool
+	// Ordinary says that the protocol serves any network and not only a plant: names, addresses, neighbours, pages.
+	// Who serves it, or asks for it, has by that no part in OT.
+	Ordinary bool
 	// Probe decides strictly whether the stream (or datagram) b belongs to the protocol. A stream in mid-message
 	// answers No; the pipeline asks again at the next segment.
 	Probe func(t Transport, b []byte) Match
 	// Length says leniently how many bytes the message at the start of b has: 0 when more bytes are needed to tell,
 	// negative when b cannot be a message and synchronisation is lost. The answer may exceed len(b).
-	// For datagrams it is not asked: a datagram is a message.
+	// For datagrams it is not asked: a datagram is a message. It is nil where the probe never says Yes to a stream.
 	Length func(b []byte) int
 	// New makes the state of one conversation.
 	New func() Dissector

@@ -38,6 +38,7 @@ type Event struct {
 	Part     uint32    // 0-based index of the event within its message
 	Conv     *Conversation
 	Protocol string // Label, or the Spec's Name
+	Ordinary bool   // as the Spec says
 }
 
 // Security is the protection of a conversation as seen on the wire.
@@ -79,4 +80,7 @@ const (
 	FactUser        FactKey = "user"
 	FactProtection  FactKey = "protection" // protection level of a controller
 	FactOS          FactKey = "os"
+	FactFQDN        FactKey = "fqdn"     // fully qualified domain name; its first label is the device's name
+	FactAdapter     FactKey = "adapter"  // what the network adapter is, where it tells nothing of the device's maker
+	FactLocation    FactKey = "location" // where the device stands, in its own words
 )

@@ -75,6 +75,7 @@ type Conversation struct {
 type Flow struct {
 	Conv        *Conversation
 	Protocol    string    // label of the protocol that was recognised, or empty
+	Ordinary    bool      // the protocol serves any network: see [Spec.Ordinary]
 	Packets     [2]uint64 // by Side
 	Bytes       [2]uint64 // frame lengths on the wire, by Side
 	First, Last time.Time

@@ -164,7 +164,7 @@ func (d *Detector) Event(e *protocols.Event) {
 	if meanings[e.Action].level < LevelRead {
 		return
 	}
-	if s := (service{e.Conv.Transport, e.Conv.Server.Port}); s.port != 0 && !d.portsOT[s] && len(d.portsOT) < maxPortsOT {
+	if s := (service{e.Conv.Transport, e.Conv.Server.Port}); s.port != 0 && !e.Ordinary && !d.portsOT[s] && len(d.portsOT) < maxPortsOT {
 		d.portsOT[s] = true
 	}
 	// Who answers is in contact too: a compromised controller feeds those that ask it.

@@ -21,7 +21,7 @@ type host struct {
 	calls       bool // opened a conversation
 	vlans       set[uint16]
 	protocols   set[string]
-	answered    set[uint16] // ports on which it answered conversations of no known protocol
+	answered    set[uint16] // ports on which it answered conversations of no protocol of OT
 	facts       map[factKey]*fact
 	did         behaviour
 }

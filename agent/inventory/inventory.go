@@ -119,7 +119,7 @@ func (i *Inventory) Flow(f *protocols.Flow) {
 		case !f.Conv.Proven || f.Answered == 0:
 		case side == protocols.Client:
 			h.calls = true
-		case f.Protocol == "":
+		case f.Protocol == "" || f.Ordinary:
 			h.answered.add(f.Conv.Server.Port)
 		}
 	})
@@ -140,7 +140,9 @@ func (i *Inventory) Event(e *protocols.Event) {
 			h.protocols.add(e.Protocol)
 		}
 	})
-	i.behaviour(e, ends)
+	if !e.Ordinary {
+		i.behaviour(e, ends)
+	}
 	i.facts(e, ends)
 }
 

@@ -136,7 +136,7 @@ func (w *Worker) Close(raw *stream.Conversation, _ stream.Reason) {
 func (w *Worker) report(c *conversation) {
 	raw := c.raw
 	flow := protocols.Flow{
-		Conv: c.pub, Protocol: c.label, First: raw.First, Last: raw.Last,
+		Conv: c.pub, Protocol: c.label, Ordinary: c.spec != nil && c.spec.Ordinary, First: raw.First, Last: raw.Last,
 		Source: uint16(raw.FirstFrame >> sourceShift), Frame: raw.FirstFrame & (1<<sourceShift - 1),
 		Coverage: c.coverage,
 	}

@@ -57,7 +57,7 @@ func (w *Worker) dissect(c *conversation, d stream.Direction, msg []byte, frame 
 		e := &events[before+i]
 		e.Time, e.PDU, e.Part = at, pdu, uint32(i)
 		e.Source, e.Frame = uint16(frame>>sourceShift), frame&(1<<sourceShift-1)
-		e.Conv, e.Protocol = c.pub, label
+		e.Conv, e.Protocol, e.Ordinary = c.pub, label, c.spec.Ordinary
 		e.Values.Raw = b.keep(e.Values.Raw)
 	}
 }

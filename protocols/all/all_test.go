@@ -83,10 +83,10 @@ func TestProbesKeepApart(t *testing.T) {
 	}
 	for _, s := range append(strangers(), ours(t)...) {
 		for i, spec := range specs {
-			if i == s.owner {
-				continue
-			}
 			for _, transport := range []protocols.Transport{protocols.TransportTCP, protocols.TransportUDP} {
+				if i == s.owner && (spec.Length != nil || transport != protocols.TransportTCP) {
+					continue
+				}
 				if m := spec.Probe(transport, s.bytes); m != protocols.No {
 					t.Errorf("%s (%d) over %v says %v to %s: % x", spec.Name, i, transport, m, s.name, s.bytes[:min(len(s.bytes), 24)])
 				}
@@ -98,7 +98,7 @@ func TestProbesKeepApart(t *testing.T) {
 // A Spec must be whole: the pipeline calls each of its functions.
 func TestSpecsAreWhole(t *testing.T) {
 	for i, spec := range Specs() {
-		if spec.Name == "" || spec.Probe == nil || spec.Length == nil || spec.New == nil {
+		if spec.Name == "" || spec.Probe == nil || spec.Length == nil && spec.TCP != nil || spec.New == nil {
 			t.Errorf("Spec %d, %q, lacks something", i, spec.Name)
 		}
 	}
