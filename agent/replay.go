@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"io"
 	"os"
-	"runtime"
 	"strconv"
 	"strings"
 	"time"
@@ -19,7 +18,7 @@ import (
 func replayCommand() *cobra.Command {
 	var cfg sensor.Config
 	var asJSON bool
-	var speed, learnUntil string
+	var speed, learnUntil, config string
 	cmd := &cobra.Command{
 		Use:   "replay [flags] CAPTURE...",
 		Short: "Run the sensor over capture files",
@@ -31,12 +30,6 @@ Without CAPTURE, but with --state and --collector, it sends what waits in the sp
 		Example: `  spanwatch-agent replay plant.pcapng
   spanwatch-agent replay --site Plant1 --verdicts verdicts.jsonl --json plant.pcap.zst
   spanwatch-agent replay --state /var/lib/spanwatch --collector soc.example:4433 plant.pcap`,
-		Args: func(cmd *cobra.Command, args []string) error {
-			if len(args) == 0 && (cfg.Collector == "" || cfg.StateDir == "") {
-				return cli.Usagef("replay needs a capture file, or --state and --collector to send what waits there (see %s --help)", cmd.CommandPath())
-			}
-			return nil
-		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			var err error
 			if cfg.Speed, err = parseSpeed(speed); err != nil {
@@ -47,8 +40,16 @@ Without CAPTURE, but with --state and --collector, it sends what waits in the sp
 					return cli.Usagef("--learn-until %q is not a time like 2026-01-02T15:04:05Z", learnUntil)
 				}
 			}
-			if cfg.Workers < 1 || cfg.Workers > 64 {
-				return cli.Usagef("--workers %d: choose 1 to 64", cfg.Workers)
+			if cmd.Flags().Changed("workers") && (cfg.Workers < 1 || cfg.Workers > sensor.MaxWorkers) {
+				return cli.Usagef("--workers %d: choose 1 to %d", cfg.Workers, sensor.MaxWorkers)
+			}
+			if config != "" {
+				if err := cfg.Apply(config); err != nil {
+					return err
+				}
+			}
+			if len(args) == 0 && (cfg.Collector == "" || cfg.StateDir == "") {
+				return cli.Usagef("replay needs a capture file, or --state and --collector to send what waits there (see %s --help)", cmd.CommandPath())
 			}
 			cfg.Captures, cfg.Version, cfg.Log = args, release, cli.Logger()
 			result, err := sensor.Replay(cmd.Context(), cfg)
@@ -72,7 +73,8 @@ Without CAPTURE, but with --state and --collector, it sends what waits in the sp
 	f.StringVar(&cfg.Collector, "collector", "", "HOST:PORT of the collector to send to")
 	f.StringVar(&cfg.Identity, "identity", "", "directory with ca.crt, sensor.crt and sensor.key (default: identity in the state directory)")
 	f.DurationVar(&cfg.DrainTimeout, "drain-timeout", 30*time.Second, "how long to wait at the end for the collector's acknowledgements")
-	f.IntVar(&cfg.Workers, "workers", runtime.GOMAXPROCS(0), "number of workers; it changes nothing in the result")
+	f.IntVar(&cfg.Workers, "workers", 0, "number of workers; it changes nothing in the result (default: one per processor)")
+	f.StringVar(&config, "config", "", "configuration file (YAML): site, networks, verdicts, learn_until, workers, collector, identity, state; flags win")
 	f.StringVar(&speed, "speed", "max", "max, real, or a factor like 10x")
 	f.BoolVar(&asJSON, "json", false, "print one JSON line per device, edge, alert, coverage and summary record")
 	return cmd

@@ -1,12 +1,15 @@
 package sensor
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"os"
 	"path/filepath"
+	"runtime"
 	"time"
 
 	"github.com/spanwatch/spanwatch/agent/detect"
@@ -17,6 +20,9 @@ import (
 	"github.com/spanwatch/spanwatch/protocols/all"
 )
 
+// MaxWorkers bounds the number of workers.
+const MaxWorkers = 64
+
 // Config is what a sensor is told.
 type Config struct {
 	Site       string // empty: that of the certificate, or of the state directory
@@ -24,10 +30,11 @@ type Config struct {
 	Captures   []string
 	Verdicts   string // file of verdicts; empty: none
 	LearnUntil time.Time
-	Workers    int
-	Speed      float64 // 0: as fast as possible; 1: as captured
-	Collector  string  // host:port; empty: no uplink
-	Identity   string  // directory of the certificate; empty: identity in the state directory
+	Workers    int            // 0: as many as there are processors
+	Networks   []netip.Prefix // the site's own; empty: the private ranges
+	Speed      float64        // 0: as fast as possible; 1: as captured
+	Collector  string         // host:port; empty: no uplink
+	Identity   string         // directory of the certificate; empty: identity in the state directory
 	// DrainTimeout is how long the end of a replay waits for the collector to acknowledge what was sent.
 	DrainTimeout time.Duration
 	Version      string
@@ -77,7 +84,7 @@ func Replay(ctx context.Context, cfg Config) (result *Result, err error) {
 
 	an := newAnalyst(cfg, verdicts, up.raise)
 	err = pipeline.Replay(ctx, source, pipeline.ReplayConfig{
-		Config: pipeline.Config{Specs: all.Specs()}, Workers: cfg.Workers, Pace: pace(cfg.Speed),
+		Config: pipeline.Config{Specs: all.Specs()}, Workers: cmp.Or(cfg.Workers, runtime.GOMAXPROCS(0)), Pace: pace(cfg.Speed),
 	}, an.take)
 	result = new(Result)
 	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
@@ -167,7 +174,7 @@ func newAnalyst(cfg Config, verdicts []detect.Verdict, raise func(detect.Alert) 
 			files[i] = filepath.Base(path)
 		}
 	}
-	a.inventory = inventory.New(inventory.Config{Site: cfg.Site})
+	a.inventory = inventory.New(inventory.Config{Site: cfg.Site, Networks: cfg.Networks})
 	a.graph = graph.New(graph.Config{LearnUntil: cfg.LearnUntil}, a.inventory.ID)
 	a.detector = detect.New(detect.Config{
 		Site: cfg.Site, Files: files,
