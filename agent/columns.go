@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"fmt"
+	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
@@ -108,6 +109,15 @@ var coverageList = cli.List[graph.Coverage]{
 		cli.Field("MALFORMED", func(c *graph.Coverage) string { return strconv.FormatUint(c.Malformed, 10) }),
 		cli.Field("GAP BYTES", func(c *graph.Coverage) string { return strconv.FormatUint(c.GapBytes, 10) }),
 	},
+}
+
+// byAddress sorts devices as people look for them.
+func byAddress(devices []inventory.Device) []inventory.Device {
+	return slices.SortedStableFunc(slices.Values(devices), func(a, b inventory.Device) int {
+		x, _ := netip.ParseAddr(cli.First(a.IPs)) // a device without an address goes first
+		y, _ := netip.ParseAddr(cli.First(b.IPs))
+		return cmp.Or(x.Compare(y), cmp.Compare(deviceAddress(&a), deviceAddress(&b)))
+	})
 }
 
 // deviceAddress is the address under which people know a device.

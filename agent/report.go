@@ -17,13 +17,17 @@ import (
 // writeReport tells a person what a replay found: the devices, then the alerts in full, then what was read.
 func writeReport(out io.Writer, result *sensor.Result) error {
 	if len(result.Devices) > 0 {
-		if err := deviceList.Write(out, "table", result.Devices); err != nil {
+		if err := deviceList.Write(out, "table", byAddress(result.Devices)); err != nil {
 			return err
 		}
 		fmt.Fprintln(out)
 	}
-	for i := range result.Alerts {
-		writeAlert(out, &result.Alerts[i])
+	alerts := slices.Clone(result.Alerts)
+	slices.SortStableFunc(alerts, func(a, b detect.Alert) int {
+		return cmp.Or(-cmp.Compare(rank(severities, a.Severity), rank(severities, b.Severity)), -cmp.Compare(rank(levels, a.Level), rank(levels, b.Level)))
+	})
+	for i := range alerts {
+		writeAlert(out, &alerts[i])
 	}
 	_, err := fmt.Fprintln(out, summaryText(&result.Summary))
 	return err
@@ -37,17 +41,7 @@ func writeAlert(out io.Writer, a *detect.Alert) {
 		fmt.Fprintf(out, "  %s\n", line)
 	}
 	fmt.Fprintln(out)
-	for i := range a.Evidence {
-		e := &a.Evidence[i]
-		fmt.Fprintf(out, "    frame %-8d %s  %s %s", e.Frame, e.Time.UTC().Format("15:04:05.000"), e.Message, cli.Printable(e.Object))
-		if e.After != "" {
-			fmt.Fprintf(out, "  %s → %s", cmp.Or(cli.Printable(e.Before), "?"), cli.Printable(e.After))
-		}
-		if e.Outcome != 0 {
-			fmt.Fprintf(out, "  (%s)", e.Outcome)
-		}
-		fmt.Fprintln(out)
-	}
+	writeEvidence(out, a)
 	if len(a.RecommendedActions) > 0 {
 		fmt.Fprintln(out, "\n  What to do:")
 	}
@@ -62,6 +56,41 @@ func writeAlert(out io.Writer, a *detect.Alert) {
 	}
 	fmt.Fprintln(out)
 }
+
+// shownEvidence is how many deeds of an alert a person is shown; all of them stand in the alert's record.
+const shownEvidence = 12
+
+// writeEvidence shows the gravest deeds, in the order in which they were done.
+func writeEvidence(out io.Writer, a *detect.Alert) {
+	gravest := slices.Clone(a.Evidence)
+	slices.SortStableFunc(gravest, func(x, y detect.Evidence) int {
+		return -cmp.Compare(rank(levels, x.Level), rank(levels, y.Level))
+	})
+	shown := gravest[:min(len(gravest), shownEvidence)]
+	slices.SortStableFunc(shown, func(x, y detect.Evidence) int { return x.Time.Compare(y.Time) })
+	for i := range shown {
+		e := &shown[i]
+		fmt.Fprintf(out, "    frame %-8d %s  %s", e.Frame, e.Time.UTC().Format("15:04:05.000"), e.Message)
+		if e.Object != "" {
+			fmt.Fprintf(out, " %s", cli.Printable(e.Object))
+		}
+		if e.After != "" {
+			fmt.Fprintf(out, "  %s → %s", cmp.Or(cli.Printable(e.Before), "?"), cli.Printable(e.After))
+		}
+		fmt.Fprintf(out, "  (%s)\n", e.Outcome)
+	}
+	if n := len(a.Evidence) - len(shown); n > 0 {
+		fmt.Fprintf(out, "    … and %d more\n", n)
+	}
+}
+
+// severities and levels, least first.
+var (
+	severities = []string{"informational", "low", "medium", "high"}
+	levels     = []string{"contact", "read", "engineering-read", "write", "control", "effect"}
+)
+
+func rank(order []string, word string) int { return slices.Index(order, word) }
 
 func summaryText(s *sensor.Summary) string {
 	var messages []string

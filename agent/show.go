@@ -45,7 +45,7 @@ func devicesCommand() *cobra.Command {
 		Short:   "Show the site's devices",
 		Example: "  spanwatch-agent devices --state ./state --format csv",
 	}, cli.Formats, func(out io.Writer, snap state.Snapshot, format string) error {
-		return deviceList.Write(out, format, snap.Devices)
+		return deviceList.Write(out, format, byAddress(snap.Devices))
 	})
 }
 
