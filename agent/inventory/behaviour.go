@@ -40,7 +40,7 @@ const (
 	// A client that stays is part of the plant; one that comes by is not, whatever it asks for.
 	stayMinutes = 10
 	pollReads   = 50
-	pollSpan    = 5 * time.Minute
+	pollSpan    = time.Minute
 )
 
 // serves reports whether the host serves OT.
