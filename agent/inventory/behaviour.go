@@ -89,8 +89,8 @@ func (b *behaviour) serve(e *protocols.Event) {
 	}
 	if e.Object.Area == areaNode || e.Object.Area == areaMethod {
 		b.nodes++
-	} else if e.Object != (protocols.Object{}) {
-		b.others++
+	} else if e.Object != (protocols.Object{}) && e.Action != protocols.ActionIdentify && e.Action != protocols.ActionLogin {
+		b.others++ // an endpoint's description or a user is neither a node nor a register
 	}
 	if e.From == protocols.Server && e.Outcome == protocols.OutcomeDone && e.Object.HasUnit && isUnit(e.Object.Unit) {
 		b.units.set(uint8(e.Object.Unit))
