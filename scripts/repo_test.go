@@ -27,8 +27,12 @@ var imports = map[string][]string{
 	"protocols/modbus":        {"protocols", "protocols/wire"},
 	"protocols/opcua":         {"protocols", "protocols/wire"},
 	"protocols/s7":            {"protocols", "protocols/wire", "protocols/internal/tpkt"},
-	"protocols/all":           {"protocols", "protocols/modbus", "protocols/opcua", "protocols/s7"},
-	"protocols/protocoltest":  {"protocols"},
+	"protocols/dhcp":          {"protocols", "protocols/wire"},
+	"protocols/all": {
+		"protocols", "protocols/modbus", "protocols/opcua", "protocols/s7",
+		"protocols/dhcp",
+	},
+	"protocols/protocoltest": {"protocols"},
 
 	"capture":        {},
 	"capture/packet": {},
@@ -69,7 +73,7 @@ var imports = map[string][]string{
 const labPrefix = "scripts/lab"
 
 // standardOnly are the packages that anyone must be able to read and reuse without a dependency.
-var standardOnly = []string{"protocols", "protocols/wire", "protocols/internal/tpkt", "protocols/modbus", "protocols/opcua", "protocols/s7", "protocols/all", "cloud/hunt/kql"}
+var standardOnly = []string{"protocols", "protocols/wire", "protocols/internal/tpkt", "protocols/modbus", "protocols/opcua", "protocols/s7", "protocols/dhcp", "protocols/all", "cloud/hunt/kql"}
 
 type source struct {
 	path, pkg string // slash-separated, from the root

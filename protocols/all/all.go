@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/spanwatch/spanwatch/protocols"
+	"github.com/spanwatch/spanwatch/protocols/dhcp"
 	"github.com/spanwatch/spanwatch/protocols/modbus"
 	"github.com/spanwatch/spanwatch/protocols/opcua"
 	"github.com/spanwatch/spanwatch/protocols/s7"
@@ -15,7 +16,10 @@ import (
 // Specs gives every protocol in probing order: those with the most telling first bytes come first. Two framings of one
 // protocol are two Specs of one name.
 func Specs() []protocols.Spec {
-	return []protocols.Spec{opcua.Spec, s7.Spec, modbus.Spec, modbus.RTU}
+	return []protocols.Spec{
+		opcua.Spec, s7.Spec, modbus.Spec, modbus.RTU,
+		dhcp.Spec,
+	}
 }
 
 // Labels gives the label of everything that is dissected, each once, in the order of Specs.

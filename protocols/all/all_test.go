@@ -10,7 +10,10 @@ import (
 )
 
 // homes are where the Specs have their cases, in the order of Specs.
-var homes = []string{"../opcua/testdata", "../s7/testdata", "../modbus/testdata", "../modbus/testdata/rtu"}
+var homes = []string{
+	"../opcua/testdata", "../s7/testdata", "../modbus/testdata", "../modbus/testdata/rtu",
+	"../dhcp/testdata",
+}
 
 // nobody owns what belongs to none of the Specs.
 const nobody = -1
