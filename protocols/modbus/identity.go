@@ -95,6 +95,7 @@ func identificationAnswer(c *wire.Cursor, m *message) {
 		m.fail("device identification ends within its objects", number)
 	case list.Len() > 0:
 		m.fail(faultBehind, list.Len())
+		m.data = m.data[:list.Offset()] // what is behind the last object is none
 	}
 }
 
