@@ -112,7 +112,7 @@ func (c *conversation) answer(p *message) {
 			return
 		}
 	}
-	if p.function.answer != nil && p.hasFn {
+	if p.function.answer != nil && p.hasFn && p.rosctr == rosctrAckData { // a mere Ack has no results
 		p.function.answer(c, p)
 	}
 }
