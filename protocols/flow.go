@@ -1,8 +1,10 @@
 package protocols
 
 import (
+	"cmp"
 	"encoding/hex"
 	"net/netip"
+	"slices"
 	"time"
 )
 
@@ -57,6 +59,33 @@ func (e Endpoint) String() string {
 		return e.MAC.String()
 	}
 	return netip.AddrPortFrom(e.Addr, e.Port).String()
+}
+
+// Address is the address of one end without its port: the IP, or the MAC where there is no IP. It is comparable.
+type Address struct {
+	IP  netip.Addr
+	MAC MAC
+}
+
+// Address gives the endpoint's address. An IPv4 address and its IPv6-mapped form are one.
+func (e Endpoint) Address() Address {
+	if e.Addr.IsValid() {
+		return Address{IP: e.Addr.Unmap()}
+	}
+	return Address{MAC: e.MAC}
+}
+
+// String gives the IP, or the MAC where there is none.
+func (a Address) String() string {
+	if a.IP.IsValid() {
+		return a.IP.String()
+	}
+	return a.MAC.String()
+}
+
+// Compare orders addresses: those without IP first.
+func (a Address) Compare(o Address) int {
+	return cmp.Or(a.IP.Compare(o.IP), slices.Compare(a.MAC[:], o.MAC[:]))
 }
 
 // Conversation is who talks to whom. It never changes once published: a conversation that turns out to run the other

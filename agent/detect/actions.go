@@ -75,7 +75,7 @@ func (t *tale) isolate() string {
 		if len(t.actor.VLANs) > 0 {
 			where += fmt.Sprintf(", VLAN %d", t.actor.VLANs[0])
 		}
-	} else if t.actor.ID == "" || t.record.actor.ip.IsValid() {
+	} else if t.actor.ID == "" || t.record.actor.IP.IsValid() {
 		where += " at the router or firewall it comes through"
 	}
 	said := fmt.Sprintf("Isolate %s: disable or filter %s.", t.short(t.actor, t.record.actor), where)
@@ -88,7 +88,7 @@ func (t *tale) isolate() string {
 	return said
 }
 
-func (t *tale) short(v inventory.Device, a address) string {
+func (t *tale) short(v inventory.Device, a protocols.Address) string {
 	if len(v.Names) > 0 {
 		return fmt.Sprintf("%s (%s)", v.Names[0], a)
 	}

@@ -2,42 +2,17 @@ package detect
 
 import (
 	"cmp"
-	"net/netip"
 	"slices"
 	"time"
 
 	"github.com/spanwatch/spanwatch/protocols"
 )
 
-// address is one end of a deed as it was seen.
-type address struct {
-	ip  netip.Addr
-	mac protocols.MAC // only where there is no IP
-}
-
-func addressOf(e protocols.Endpoint) address {
-	if e.Addr.IsValid() {
-		return address{ip: e.Addr.Unmap()}
-	}
-	return address{mac: e.MAC}
-}
-
-func (a address) String() string {
-	if a.ip.IsValid() {
-		return a.ip.String()
-	}
-	return a.mac.String()
-}
-
-func (a address) compare(o address) int {
-	return cmp.Or(a.ip.Compare(o.ip), slices.Compare(a.mac[:], o.mac[:]))
-}
-
 // pair is an actor and a target, by address.
-type pair struct{ actor, target address }
+type pair struct{ actor, target protocols.Address }
 
 func (p pair) compare(o pair) int {
-	return cmp.Or(p.actor.compare(o.actor), p.target.compare(o.target))
+	return cmp.Or(p.actor.Compare(o.actor), p.target.Compare(o.target))
 }
 
 // record is everything that an actor did to a target.
@@ -206,13 +181,13 @@ func (t *tally) sum() (s span) {
 // deeds are all records, bounded.
 type deeds struct {
 	records map[pair]*record
-	byActor map[address][]*record
+	byActor map[protocols.Address][]*record
 	limit   int
 	evicted uint64
 }
 
 func (d *deeds) record(actor, target protocols.Endpoint, at time.Time) *record {
-	p := pair{addressOf(actor), addressOf(target)}
+	p := pair{actor.Address(), target.Address()}
 	if r := d.records[p]; r != nil {
 		return r
 	}

@@ -56,7 +56,7 @@ type Detector struct {
 	deeds     deeds
 	memory    memory
 	book      *book
-	suspects  map[address]*suspect
+	suspects  map[protocols.Address]*suspect
 	alerts    map[string]*raised
 	portsOT   map[service]bool
 	dirty     map[pair]*record // of suspects with an alert: changed since last looked at
@@ -110,11 +110,11 @@ func New(c Config, i *inventory.Inventory, g *graph.Graph) *Detector {
 	return &Detector{
 		config: c, inventory: i, graph: g,
 		deeds: deeds{
-			records: make(map[pair]*record), byActor: make(map[address][]*record), limit: c.MaxPairs,
+			records: make(map[pair]*record), byActor: make(map[protocols.Address][]*record), limit: c.MaxPairs,
 		},
 		memory:   memory{pages: make(map[pageKey]*page), limit: c.MaxValues},
 		book:     newBook(nil, c.Site),
-		suspects: make(map[address]*suspect),
+		suspects: make(map[protocols.Address]*suspect),
 		alerts:   make(map[string]*raised),
 		portsOT:  make(map[service]bool),
 		dirty:    make(map[pair]*record),
@@ -261,7 +261,7 @@ func sortedPairs(m map[pair]*record) []pair {
 
 // suspect gives what verdicts say of an actor.
 func (d *Detector) suspect(at protocols.Endpoint) *suspect {
-	a := addressOf(at)
+	a := at.Address()
 	if s := d.suspects[a]; s != nil {
 		return s
 	}

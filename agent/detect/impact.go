@@ -257,7 +257,7 @@ func (d *Detector) techniques(r *record, s *suspect, f finding) []string {
 }
 
 // discovers reports whether an actor came into first contact with several OT assets within a minute.
-func (d *Detector) discovers(actor address, s *suspect) bool {
+func (d *Detector) discovers(actor protocols.Address, s *suspect) bool {
 	records := d.deeds.byActor[actor]
 	if s.discovers || s.discoverOf == len(records) {
 		return s.discovers

@@ -7,6 +7,7 @@ import (
 
 	"github.com/spanwatch/spanwatch/agent/graph"
 	"github.com/spanwatch/spanwatch/agent/inventory"
+	"github.com/spanwatch/spanwatch/protocols"
 )
 
 // ahead is a device that an actor can get at.
@@ -50,12 +51,12 @@ func (t *tale) reach() []Asset {
 }
 
 // altered reports whether an actor has altered the device at an address.
-func (d *Detector) altered(actor address, ip string) bool {
+func (d *Detector) altered(actor protocols.Address, ip string) bool {
 	a, err := netip.ParseAddr(ip)
 	if err != nil {
 		return false
 	}
-	r := d.deeds.records[pair{actor, address{ip: a}}]
+	r := d.deeds.records[pair{actor, protocols.Address{IP: a}}]
 	return r != nil && r.top() >= LevelWrite
 }
 

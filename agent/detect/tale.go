@@ -47,7 +47,7 @@ func (t *tale) description(severity string) string {
 }
 
 // who names a device by what people know it by.
-func (t *tale) who(v inventory.Device, a address) string {
+func (t *tale) who(v inventory.Device, a protocols.Address) string {
 	what := v.Type
 	if what == inventory.TypeUnknown || what == "" {
 		what = "device of unknown type"

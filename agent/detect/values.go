@@ -21,7 +21,7 @@ const (
 
 // pageKey is where a page of values lies.
 type pageKey struct {
-	device  address
+	device  protocols.Address
 	unit    uint16
 	hasUnit bool
 	area    string
@@ -63,7 +63,7 @@ type memory struct {
 // replaced is what a write took the place of, for the case that it is refused.
 type replaced struct {
 	conv   uint64
-	device address
+	device protocols.Address
 	object protocols.Object
 	before content
 }
@@ -108,14 +108,14 @@ func contentOf(o protocols.Object, v protocols.Values) content {
 	return c
 }
 
-func keyOf(device address, o protocols.Object, kind protocols.ValueType, index uint32) pageKey {
+func keyOf(device protocols.Address, o protocols.Object, kind protocols.ValueType, index uint32) pageKey {
 	return pageKey{
 		device: device, unit: o.Unit, hasUnit: o.HasUnit, area: o.Area, name: o.Name, kind: kind, page: index / pageElements,
 	}
 }
 
 // learn stores the values that a message carried, without allocating for pages that are known.
-func (m *memory) learn(device address, o protocols.Object, v protocols.Values, now time.Time) {
+func (m *memory) learn(device protocols.Address, o protocols.Object, v protocols.Values, now time.Time) {
 	n := countElements(o, v)
 	if n == 0 {
 		if len(v.Raw) > 0 && len(v.Raw) <= maxScalar {
@@ -136,7 +136,7 @@ func (m *memory) learn(device address, o protocols.Object, v protocols.Values, n
 }
 
 // recall gives the last known values of exactly the elements that v is about.
-func (m *memory) recall(device address, o protocols.Object, v protocols.Values) content {
+func (m *memory) recall(device protocols.Address, o protocols.Object, v protocols.Values) content {
 	c := content{kind: v.Type}
 	n := countElements(o, v)
 	if n == 0 {
@@ -160,7 +160,7 @@ func (m *memory) recall(device address, o protocols.Object, v protocols.Values) 
 }
 
 // restore puts back what a refused write had replaced.
-func (m *memory) restore(device address, o protocols.Object, c content, now time.Time) {
+func (m *memory) restore(device protocols.Address, o protocols.Object, c content, now time.Time) {
 	if len(c.whole) > 0 {
 		p := m.page(keyOf(device, o, c.kind, o.First), now)
 		p.whole = append(p.whole[:0], c.whole...)
@@ -207,13 +207,13 @@ func (m *memory) evict() {
 }
 
 func (k pageKey) compare(o pageKey) int {
-	return cmp.Or(k.device.compare(o.device), cmp.Compare(k.area, o.area), cmp.Compare(k.name, o.name),
+	return cmp.Or(k.device.Compare(o.device), cmp.Compare(k.area, o.area), cmp.Compare(k.name, o.name),
 		cmp.Compare(k.unit, o.unit), cmp.Compare(k.kind, o.kind), cmp.Compare(k.page, o.page))
 }
 
 // event keeps the memory up with a message. For a request that writes it gives the values before and after; what it
 // gives for other messages is empty.
-func (m *memory) event(device address, e *protocols.Event) (before, after content) {
+func (m *memory) event(device protocols.Address, e *protocols.Event) (before, after content) {
 	carries := e.Values.Type != protocols.ValueNone && len(e.Values.Raw) > 0
 	switch {
 	case e.Action == protocols.ActionWrite && e.From == protocols.Client && carries:
@@ -241,7 +241,7 @@ func (m *memory) await(r replaced) {
 }
 
 // settle takes out the oldest write of a conversation to an object that still waits for its answer.
-func (m *memory) settle(conv uint64, device address, o protocols.Object) (replaced, bool) {
+func (m *memory) settle(conv uint64, device protocols.Address, o protocols.Object) (replaced, bool) {
 	for k := range m.pending {
 		p := &m.pending[(m.next+k)%len(m.pending)]
 		if p.conv == conv && p.device == device && p.object == o {

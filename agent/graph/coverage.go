@@ -29,7 +29,7 @@ type Coverage struct {
 // what was evicted too.
 func (g *Graph) Coverage() []Coverage {
 	type place struct {
-		client, server address
+		client, server protocols.Address
 		port           uint16
 		label          string
 	}
@@ -48,7 +48,7 @@ func (g *Graph) Coverage() []Coverage {
 		}
 	}
 	slices.SortFunc(places, func(a, b place) int {
-		return cmp.Or(a.client.compare(b.client), a.server.compare(b.server), cmp.Compare(a.port, b.port),
+		return cmp.Or(a.client.Compare(b.client), a.server.Compare(b.server), cmp.Compare(a.port, b.port),
 			cmp.Compare(a.label, b.label))
 	})
 	all := make([]Coverage, 0, len(places)+1)

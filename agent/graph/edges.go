@@ -188,7 +188,7 @@ func (g *Graph) name(e protocols.Endpoint) string {
 	if id := g.ids(e); id != "" {
 		return id
 	}
-	return addressOf(e).String()
+	return e.Address().String()
 }
 
 type labelledEdge struct {
@@ -201,7 +201,7 @@ type labelledEdge struct {
 // label of their port where that pair of hosts has one: a first packet says nothing yet.
 func (g *Graph) labelled() []labelledEdge {
 	type place struct {
-		client, server address
+		client, server protocols.Address
 		transport      protocols.Transport
 		port           uint16
 	}
@@ -211,7 +211,7 @@ func (g *Graph) labelled() []labelledEdge {
 	}
 	for id, held := range g.guesses {
 		c := held.conv
-		k := key{client: addressOf(c.Client), server: addressOf(c.Server), transport: c.Transport, port: c.Server.Port}
+		k := key{client: c.Client.Address(), server: c.Server.Address(), transport: c.Transport, port: c.Server.Port}
 		all = append(all, labelledEdge{k, &edge{client: c.Client, server: c.Server, sums: held.sums}, id})
 	}
 	slices.SortFunc(all, func(a, b labelledEdge) int {
@@ -239,7 +239,7 @@ func (g *Graph) labelled() []labelledEdge {
 func (g *Graph) record(r resolved, e *edge) Edge {
 	v := Edge{
 		Client: g.ids(e.client), Server: g.ids(e.server),
-		ClientIP: addressOf(e.client).String(), ServerIP: addressOf(e.server).String(),
+		ClientIP: e.client.Address().String(), ServerIP: e.server.Address().String(),
 		Protocol: r.protocol, Port: r.port, Actions: make(map[string]uint64), Objects: []Object{},
 		Count: uint64(len(e.objects)) + e.beyond, Packets: e.packets, Bytes: e.bytes,
 		FirstSeen: e.first, LastSeen: e.last, Baseline: g.baseline(e),

@@ -2,7 +2,6 @@ package graph
 
 import (
 	"cmp"
-	"net/netip"
 	"slices"
 	"time"
 
@@ -46,40 +45,16 @@ const (
 	BaselineNew      = "new"
 )
 
-// address is one end of an edge as it was seen.
-type address struct {
-	ip  netip.Addr
-	mac protocols.MAC // only where there is no IP
-}
-
-func addressOf(e protocols.Endpoint) address {
-	if e.Addr.IsValid() {
-		return address{ip: e.Addr.Unmap()}
-	}
-	return address{mac: e.MAC}
-}
-
-func (a address) String() string {
-	if a.ip.IsValid() {
-		return a.ip.String()
-	}
-	return a.mac.String()
-}
-
-func (a address) compare(o address) int {
-	return cmp.Or(a.ip.Compare(o.ip), slices.Compare(a.mac[:], o.mac[:]))
-}
-
 // key tells edges by address apart. Label is empty while no protocol was recognised.
 type key struct {
-	client, server address
+	client, server protocols.Address
 	transport      protocols.Transport
 	port           uint16
 	label          string
 }
 
 func (k key) compare(o key) int {
-	return cmp.Or(k.client.compare(o.client), k.server.compare(o.server), cmp.Compare(k.transport, o.transport),
+	return cmp.Or(k.client.Compare(o.client), k.server.Compare(o.server), cmp.Compare(k.transport, o.transport),
 		cmp.Compare(k.port, o.port), cmp.Compare(k.label, o.label))
 }
 
@@ -96,8 +71,8 @@ type Graph struct {
 	packets uint64
 	bytes   uint64
 	stats   Stats
-	out     map[address]*outgoing                      // who asks whom, kept with the edges
-	asked   map[address]map[address]protocols.Endpoint // the same from the server's side
+	out     map[protocols.Address]*outgoing                                // who asks whom, kept with the edges
+	asked   map[protocols.Address]map[protocols.Address]protocols.Endpoint // the same from the server's side
 }
 
 // New makes an empty Graph that names devices by ids.
@@ -116,7 +91,7 @@ func New(c Config, ids func(protocols.Endpoint) string) *Graph {
 	}
 	return &Graph{
 		config: c, ids: ids, edges: make(map[key]*edge), guesses: make(map[uint64]*guess),
-		out: make(map[address]*outgoing), asked: make(map[address]map[address]protocols.Endpoint),
+		out: make(map[protocols.Address]*outgoing), asked: make(map[protocols.Address]map[protocols.Address]protocols.Endpoint),
 	}
 }
 
@@ -183,7 +158,7 @@ func (g *Graph) learnUntil() time.Time {
 // edge gives the edge by address of a conversation and label, creating it.
 func (g *Graph) edge(c *protocols.Conversation, label string, at time.Time) *edge {
 	k := key{
-		client: addressOf(c.Client), server: addressOf(c.Server), transport: c.Transport, port: c.Server.Port, label: label,
+		client: c.Client.Address(), server: c.Server.Address(), transport: c.Transport, port: c.Server.Port, label: label,
 	}
 	if e := g.edges[k]; e != nil {
 		return e

@@ -37,14 +37,14 @@ type hop struct {
 // outgoing is what a client asks of whom.
 type outgoing struct {
 	client protocols.Endpoint
-	to     map[address]*hop
+	to     map[protocols.Address]*hop
 }
 
 // link keeps the edge's two ends as neighbours.
 func (g *Graph) link(k key, e *edge) *hop {
 	o := g.out[k.client]
 	if o == nil {
-		o = &outgoing{client: e.client, to: make(map[address]*hop)}
+		o = &outgoing{client: e.client, to: make(map[protocols.Address]*hop)}
 		g.out[k.client] = o
 	}
 	h := o.to[k.server]
@@ -52,7 +52,7 @@ func (g *Graph) link(k key, e *edge) *hop {
 		h = &hop{server: e.server, labels: make(map[string]bool)}
 		o.to[k.server] = h
 		if g.asked[k.server] == nil {
-			g.asked[k.server] = make(map[address]protocols.Endpoint)
+			g.asked[k.server] = make(map[protocols.Address]protocols.Endpoint)
 		}
 		g.asked[k.server][k.client] = e.client
 	}
@@ -62,8 +62,8 @@ func (g *Graph) link(k key, e *edge) *hop {
 
 // relink builds the neighbourhood anew after edges were forgotten.
 func (g *Graph) relink() {
-	g.out = make(map[address]*outgoing)
-	g.asked = make(map[address]map[address]protocols.Endpoint)
+	g.out = make(map[protocols.Address]*outgoing)
+	g.asked = make(map[protocols.Address]map[protocols.Address]protocols.Endpoint)
 	for k, e := range g.edges {
 		e.hop = g.link(k, e)
 		e.hop.alters += e.alters
@@ -77,10 +77,10 @@ func (g *Graph) Reach(device string) []Reached {
 	if device == "" {
 		return nil
 	}
-	clients := make(map[string][]address)
+	clients := make(map[string][]protocols.Address)
 	for _, o := range g.out {
 		if id := g.ids(o.client); id != "" {
-			clients[id] = append(clients[id], addressOf(o.client))
+			clients[id] = append(clients[id], o.client.Address())
 		}
 	}
 	seen := map[string]bool{device: true}
@@ -89,7 +89,7 @@ func (g *Graph) Reach(device string) []Reached {
 	for hops := 1; hops <= maxHops && len(frontier) > 0; hops++ {
 		var next []string
 		for _, from := range frontier {
-			slices.SortFunc(clients[from], address.compare)
+			slices.SortFunc(clients[from], protocols.Address.Compare)
 			for _, r := range g.step(clients[from], from, hops) {
 				if !seen[r.Device] {
 					seen[r.Device] = true
@@ -107,12 +107,12 @@ func (g *Graph) Reach(device string) []Reached {
 }
 
 // step gives what a device at the given addresses gets at directly; beyond the first hop only what it altered before.
-func (g *Graph) step(addresses []address, from string, hops int) []Reached {
+func (g *Graph) step(addresses []protocols.Address, from string, hops int) []Reached {
 	merged := make(map[string]*Reached)
 	var order []string
 	for _, a := range addresses {
 		out := g.out[a]
-		for _, to := range slices.SortedFunc(maps.Keys(out.to), address.compare) {
+		for _, to := range slices.SortedFunc(maps.Keys(out.to), protocols.Address.Compare) {
 			h := out.to[to]
 			id := g.ids(h.server)
 			if id == "" || hops > 1 && h.alters == 0 {
@@ -177,7 +177,7 @@ func (r *Reached) reason() string {
 func (g *Graph) Dependants(server protocols.Endpoint) []string {
 	self := g.ids(server)
 	var all []string
-	for _, client := range g.asked[addressOf(server)] {
+	for _, client := range g.asked[server.Address()] {
 		if id := g.ids(client); id != "" && id != self {
 			all = append(all, id)
 		}
