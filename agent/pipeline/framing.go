@@ -128,6 +128,9 @@ func (w *Worker) identify(c *conversation, d stream.Direction, b []byte, frame u
 		h.hold(h.buf, held)
 		spec, match = w.probe(c, h.buf)
 	}
+	if match == protocols.No {
+		spec, match = w.search(c, h)
+	}
 	switch match {
 	case protocols.No:
 		c.coverage.Opaque += h.forget()
@@ -150,6 +153,22 @@ func (w *Worker) identify(c *conversation, d stream.Direction, b []byte, frame u
 	}
 	c.spec, c.parser, c.label = spec, spec.New(), spec.Name
 	w.drain(c)
+}
+
+// search looks for the first message behind bytes that are none, but only of the protocols that are at home on the
+// port: there one odd message must not hide those that follow in its segment, and elsewhere chance would find too much.
+func (w *Worker) search(c *conversation, h *half) (*protocols.Spec, protocols.Match) {
+	t := c.pub.Transport
+	for off := 1; off < len(h.buf); off++ {
+		for _, spec := range w.byPort[port{t, c.pub.Server.Port}] {
+			if m := spec.Probe(t, h.buf[off:]); m != protocols.No {
+				c.coverage.Opaque += uint64(off)
+				h.hold(h.buf, off)
+				return spec, m
+			}
+		}
+	}
+	return nil, protocols.No
 }
 
 // probe asks the candidates in turn; the first Yes wins, and More from any of them means waiting.

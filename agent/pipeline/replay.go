@@ -226,7 +226,7 @@ func merge(dst *Batch, parts []*Batch) {
 }
 
 // order puts a batch into the order of capture. Frames are numbered within their source; several sources are merged by
-// time, as the reader merged them.
+// time, as the reader merged them. All that one frame gave comes from one worker, in its order.
 func order(b *Batch) {
 	sources := make(map[uint16]bool)
 	for i := range b.Events {
@@ -235,9 +235,9 @@ func order(b *Batch) {
 	byFrame := len(sources) <= 1
 	slices.SortStableFunc(b.Events, func(x, y protocols.Event) int {
 		if byFrame {
-			return cmp.Or(cmp.Compare(x.Frame, y.Frame), cmp.Compare(x.Conv.ID, y.Conv.ID), cmp.Compare(x.PDU, y.PDU), cmp.Compare(x.Part, y.Part))
+			return cmp.Compare(x.Frame, y.Frame)
 		}
-		return cmp.Or(x.Time.Compare(y.Time), cmp.Compare(x.Source, y.Source), cmp.Compare(x.Frame, y.Frame), cmp.Compare(x.PDU, y.PDU), cmp.Compare(x.Part, y.Part))
+		return cmp.Or(x.Time.Compare(y.Time), cmp.Compare(x.Source, y.Source), cmp.Compare(x.Frame, y.Frame))
 	})
 	slices.SortStableFunc(b.Flows, func(x, y protocols.Flow) int {
 		return cmp.Or(x.Last.Compare(y.Last), cmp.Compare(x.Source, y.Source), cmp.Compare(x.Frame, y.Frame), cmp.Compare(x.Conv.ID, y.Conv.ID))

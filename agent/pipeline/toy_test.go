@@ -85,11 +85,12 @@ var (
 
 // wire makes frames, and is the capture.Source that delivers them.
 type wire struct {
-	t      testing.TB
-	frames []capture.Frame
-	seq    map[[2]host]uint32
-	next   int
-	damage error
+	t       testing.TB
+	frames  []capture.Frame
+	seq     map[[2]host]uint32
+	next    int
+	damage  error
+	packets int // IP packets made, fragmented or not
 }
 
 func newWire(t testing.TB) *wire { return &wire{t: t, seq: make(map[[2]host]uint32)} }
