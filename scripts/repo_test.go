@@ -28,9 +28,10 @@ var imports = map[string][]string{
 	"protocols/opcua":         {"protocols", "protocols/wire"},
 	"protocols/s7":            {"protocols", "protocols/wire", "protocols/internal/tpkt"},
 	"protocols/dhcp":          {"protocols", "protocols/wire"},
+	"protocols/dns":           {"protocols", "protocols/wire"},
 	"protocols/all": {
 		"protocols", "protocols/modbus", "protocols/opcua", "protocols/s7",
-		"protocols/dhcp",
+		"protocols/dhcp", "protocols/dns",
 	},
 	"protocols/protocoltest": {"protocols"},
 
@@ -73,7 +74,7 @@ var imports = map[string][]string{
 const labPrefix = "scripts/lab"
 
 // standardOnly are the packages that anyone must be able to read and reuse without a dependency.
-var standardOnly = []string{"protocols", "protocols/wire", "protocols/internal/tpkt", "protocols/modbus", "protocols/opcua", "protocols/s7", "protocols/dhcp", "protocols/all", "cloud/hunt/kql"}
+var standardOnly = []string{"protocols", "protocols/wire", "protocols/internal/tpkt", "protocols/modbus", "protocols/opcua", "protocols/s7", "protocols/dhcp", "protocols/dns", "protocols/all", "cloud/hunt/kql"}
 
 type source struct {
 	path, pkg string // slash-separated, from the root

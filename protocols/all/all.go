@@ -8,6 +8,7 @@ import (
 
 	"github.com/spanwatch/spanwatch/protocols"
 	"github.com/spanwatch/spanwatch/protocols/dhcp"
+	"github.com/spanwatch/spanwatch/protocols/dns"
 	"github.com/spanwatch/spanwatch/protocols/modbus"
 	"github.com/spanwatch/spanwatch/protocols/opcua"
 	"github.com/spanwatch/spanwatch/protocols/s7"
@@ -18,7 +19,7 @@ import (
 func Specs() []protocols.Spec {
 	return []protocols.Spec{
 		opcua.Spec, s7.Spec, modbus.Spec, modbus.RTU,
-		dhcp.Spec,
+		dhcp.Spec, dns.Spec,
 	}
 }
 

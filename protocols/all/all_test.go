@@ -12,7 +12,7 @@ import (
 // homes are where the Specs have their cases, in the order of Specs.
 var homes = []string{
 	"../opcua/testdata", "../s7/testdata", "../modbus/testdata", "../modbus/testdata/rtu",
-	"../dhcp/testdata",
+	"../dhcp/testdata", "../dns/testdata",
 }
 
 // nobody owns what belongs to none of the Specs.
@@ -40,8 +40,6 @@ func strangers() []sample {
 		{"text", nobody, []byte("the quick brown fox jumps over the lazy dog\r\n")},
 		{"tls client hello", nobody, append([]byte{0x16, 0x03, 0x01, 0x00, 0x85, 0x01, 0x00, 0x00, 0x81, 0x03, 0x03}, random[:124]...)},
 		{"tls application data", nobody, append([]byte{0x17, 0x03, 0x03, 0x00, 0x40}, random[:64]...)},
-		{"dns query over udp", nobody, []byte("\x12\x34\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00\x07example\x03com\x00\x00\x01\x00\x01")},
-		{"dns query over tcp", nobody, []byte("\x00\x1d\x12\x34\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00\x07example\x03com\x00\x00\x01\x00\x01")},
 		{"smb", nobody, []byte("\x00\x00\x00\x55\xffSMBr\x00\x00\x00\x00\x18\x01\x28\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00")},
 		{"ethernet/ip list identity", nobody, []byte("\x63\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00")},
 		{"ethernet/ip register session", nobody, []byte("\x65\x00\x04\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x01\x00\x00\x00")},
