@@ -19,6 +19,9 @@ type Event struct {
 	// Label names the protocol where one Spec carries several (S7comm and S7comm-plus on ISO-on-TCP);
 	// empty means the Spec's Name.
 	Label string
+	// Carrier marks a message of what carries the protocol, such as a transport connection: its label is not the
+	// conversation's.
+	Carrier bool
 	// Continued marks a fragment of a message that completes later: it counts for the numbering of messages in a
 	// frame and is not delivered.
 	Continued bool

@@ -129,6 +129,9 @@ func (g *Graph) Event(ev *protocols.Event) {
 		return
 	}
 	g.clock(ev.Time, ev.Time)
+	if ev.Carrier {
+		return // the edge is that of the protocol carried
+	}
 	e := g.edge(ev.Conv, ev.Protocol, ev.Time)
 	e.widen(ev.Time, ev.Time)
 	if held := g.guesses[ev.Conv.ID]; held != nil && ev.Conv.Proven {

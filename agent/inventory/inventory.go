@@ -136,7 +136,7 @@ func (i *Inventory) Event(e *protocols.Event) {
 		if side == e.From || e.Conv.Transport == protocols.TransportTCP {
 			i.spoke(h) // nobody sends application data over TCP to a host that is not there
 		}
-		if e.Protocol != "" && (side == e.From || h.addressed(e.Conv, side)) {
+		if e.Protocol != "" && !e.Carrier && (side == e.From || h.addressed(e.Conv, side)) {
 			h.protocols.add(e.Protocol)
 		}
 	})

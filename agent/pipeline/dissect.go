@@ -70,7 +70,7 @@ func (w *Worker) count(c *conversation, first *protocols.Event, label string, si
 	}
 	stats.Messages[label]++
 	c.coverage.Messages++
-	if first.Action != protocols.ActionConnect { // what carries a protocol opens the conversation, and is not its name
+	if !first.Carrier {
 		c.label = label
 	}
 	if first.Security.Encrypted {
