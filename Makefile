@@ -8,7 +8,7 @@ LDFLAGS := -s -w -X main.release=$(VERSION)
 GOBUILD := CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)'
 FUZZTIME ?= 10s
 
-.PHONY: build generate demo test test-go bench lint fuzz lab clean
+.PHONY: build generate demo test test-go bench lint fuzz accuracy lab clean
 
 build: ## both programs, static, into bin/
 	$(GOBUILD) -o bin/spanwatch-agent ./agent
@@ -31,6 +31,9 @@ lint: ## vet, staticcheck, shellcheck, protobuf lint
 
 fuzz: ## every fuzz target for FUZZTIME each
 	scripts/fuzz.sh $(FUZZTIME)
+
+accuracy: ## compare dissection with reference tables of public captures, which stand beside the checkout
+	go run ./scripts/accuracy -captures ../shared/pcaps -truth ../shared/truth -out docs/accuracy.md
 
 lab: ## record the fixtures again: real servers in network namespaces (root)
 	scripts/lab/install.sh

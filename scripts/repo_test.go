@@ -67,7 +67,8 @@ var imports = map[string][]string{
 	"cloud/web":             {"cloud/store", "cloud/incident", "cloud/hunt", "cloud/web/api"},
 	"cloud":                 {"cloud/authority", "cloud/store", "cloud/ingest", "cloud/incident", "cloud/hunt", "cloud/web", "cli"},
 
-	"scripts": {},
+	"scripts":          {},
+	"scripts/accuracy": {"agent/sensor"},
 }
 
 // lab programs stand apart from the product: they may use anything.
