@@ -2,6 +2,7 @@ package inventory
 
 import (
 	"cmp"
+	"net/netip"
 	"slices"
 	"strings"
 	"time"
@@ -33,10 +34,7 @@ func (i *Inventory) facts(e *protocols.Event, ends [2]*host) {
 		f := &e.Facts[k]
 		h := ends[f.About&1]
 		if f.Addr.IsValid() {
-			if !unicast(f.Addr) {
-				continue
-			}
-			h = i.host(f.Addr.Unmap())
+			h = i.told(f.Addr.Unmap())
 		}
 		if h == nil {
 			continue
@@ -57,6 +55,18 @@ func (i *Inventory) facts(e *protocols.Event, ends [2]*host) {
 		}
 		i.learn(h, key, confidence, e.Time)
 	}
+}
+
+// told gives the host of an address that somebody else tells of. Inside the site's networks it is remembered until it
+// shows itself: names are asked for before the first contact. Elsewhere a name makes no device known, nor worth memory.
+func (i *Inventory) told(a netip.Addr) *host {
+	if h := i.hosts[a]; h != nil && i.isDevice(h) {
+		return h
+	}
+	if !unicast(a) || a.IsLoopback() || !i.siteNetwork(a) {
+		return nil
+	}
+	return i.host(a)
 }
 
 func (i *Inventory) learn(h *host, key factKey, confidence uint8, at time.Time) {

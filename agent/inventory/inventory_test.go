@@ -308,7 +308,13 @@ func TestOrderDoesNotMatter(t *testing.T) {
 				steps = append(steps, func(i *Inventory) { i.Flow(flow(c, seconds)) })
 			case 1:
 				e := read(c, protocols.Side(n/3%2), seconds)
-				e.Facts = []protocols.Fact{{About: protocols.Server, Key: protocols.FactName, Value: fmt.Sprint(n)}}
+				e.Facts = []protocols.Fact{
+					{About: protocols.Server, Key: protocols.FactName, Value: fmt.Sprint(n)},
+					{Addr: a.Addr, Key: protocols.FactFQDN, Value: fmt.Sprintf("host-%d.example", n%4), Confidence: uint8(n)},
+				}
+				if isPublic(a.Addr) { // whether such a name is kept depends on whether the device is known
+					e.Facts = e.Facts[:1]
+				}
 				steps = append(steps, func(i *Inventory) { i.Event(e) })
 			default:
 				bound := protocols.Binding{

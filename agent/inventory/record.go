@@ -204,28 +204,6 @@ func (i *Inventory) unit(parent Device, d *gathered, byUnit map[uint16]collected
 	return v
 }
 
-func (c collected) names() []string {
-	var named collected
-	for _, f := range c {
-		if f.key == protocols.FactName && f.module == "" {
-			named = append(named, f)
-		}
-	}
-	keys := []protocols.FactKey{protocols.FactName}
-	order := make([]int, len(named))
-	for k := range order {
-		order[k] = k
-	}
-	slices.SortFunc(order, func(a, b int) int { return compareBool(named.better(b, a, keys), named.better(a, b, keys)) })
-	names := []string{}
-	for _, k := range order {
-		if !slices.Contains(names, named[k].value) {
-			names = append(names, named[k].value)
-		}
-	}
-	return names
-}
-
 // modules gives the parts of a device that facts name by their place.
 func (c collected) modules() []Module {
 	byPlace := make(map[string]collected)
@@ -326,8 +304,12 @@ func (i *Inventory) Identity(e protocols.Endpoint) (id string, macs, names []str
 	d := &gathered{hosts: i.members(id), link: i.place(h)}
 	for _, h := range d.hosts {
 		for k := range h.facts {
-			if k.key == protocols.FactName && k.module == "" && k.unit == 0 {
+			switch {
+			case k.module != "" || k.unit != 0:
+			case k.key == protocols.FactName:
 				names = append(names, k.value)
+			case k.key == protocols.FactFQDN:
+				names = append(names, k.value, label(k.value))
 			}
 		}
 	}
