@@ -28,10 +28,12 @@ var imports = map[string][]string{
 	"protocols/opcua":         {"protocols", "protocols/wire"},
 	"protocols/s7":            {"protocols", "protocols/wire", "protocols/internal/tpkt"},
 	"protocols/dhcp":          {"protocols", "protocols/wire"},
+	"protocols/netbios":       {"protocols", "protocols/wire"},
 	"protocols/dns":           {"protocols", "protocols/wire"},
+	"protocols/recognised":    {"protocols", "protocols/internal/tpkt"},
 	"protocols/all": {
 		"protocols", "protocols/modbus", "protocols/opcua", "protocols/s7",
-		"protocols/dhcp", "protocols/dns",
+		"protocols/dhcp", "protocols/dns", "protocols/recognised", "protocols/netbios",
 	},
 	"protocols/protocoltest": {"protocols"},
 
@@ -75,7 +77,7 @@ var imports = map[string][]string{
 const labPrefix = "scripts/lab"
 
 // standardOnly are the packages that anyone must be able to read and reuse without a dependency.
-var standardOnly = []string{"protocols", "protocols/wire", "protocols/internal/tpkt", "protocols/modbus", "protocols/opcua", "protocols/s7", "protocols/dhcp", "protocols/dns", "protocols/all", "cloud/hunt/kql"}
+var standardOnly = []string{"protocols", "protocols/wire", "protocols/internal/tpkt", "protocols/modbus", "protocols/opcua", "protocols/s7", "protocols/dhcp", "protocols/netbios", "protocols/dns", "protocols/recognised", "protocols/all", "cloud/hunt/kql"}
 
 type source struct {
 	path, pkg string // slash-separated, from the root
