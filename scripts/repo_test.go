@@ -30,10 +30,9 @@ var imports = map[string][]string{
 	"protocols/dhcp":          {"protocols", "protocols/wire"},
 	"protocols/netbios":       {"protocols", "protocols/wire"},
 	"protocols/dns":           {"protocols", "protocols/wire"},
-	"protocols/recognised":    {"protocols", "protocols/internal/tpkt"},
 	"protocols/all": {
 		"protocols", "protocols/modbus", "protocols/opcua", "protocols/s7",
-		"protocols/dhcp", "protocols/dns", "protocols/recognised", "protocols/netbios",
+		"protocols/dhcp", "protocols/dns", "protocols/netbios",
 	},
 	"protocols/protocoltest": {"protocols"},
 
@@ -77,7 +76,7 @@ var imports = map[string][]string{
 const labPrefix = "scripts/lab"
 
 // standardOnly are the packages that anyone must be able to read and reuse without a dependency.
-var standardOnly = []string{"protocols", "protocols/wire", "protocols/internal/tpkt", "protocols/modbus", "protocols/opcua", "protocols/s7", "protocols/dhcp", "protocols/netbios", "protocols/dns", "protocols/recognised", "protocols/all", "cloud/hunt/kql"}
+var standardOnly = []string{"protocols", "protocols/wire", "protocols/internal/tpkt", "protocols/modbus", "protocols/opcua", "protocols/s7", "protocols/dhcp", "protocols/netbios", "protocols/dns", "protocols/all", "cloud/hunt/kql"}
 
 type source struct {
 	path, pkg string // slash-separated, from the root

@@ -12,17 +12,16 @@ import (
 	"github.com/spanwatch/spanwatch/protocols/modbus"
 	"github.com/spanwatch/spanwatch/protocols/netbios"
 	"github.com/spanwatch/spanwatch/protocols/opcua"
-	"github.com/spanwatch/spanwatch/protocols/recognised"
 	"github.com/spanwatch/spanwatch/protocols/s7"
 )
 
 // Specs gives every protocol in probing order: those with the most telling first bytes come first. Two framings of one
 // protocol are two Specs of one name.
 func Specs() []protocols.Spec {
-	return append([]protocols.Spec{
+	return []protocols.Spec{
 		opcua.Spec, s7.Spec, modbus.Spec, modbus.RTU,
 		dhcp.Spec, dns.Spec, netbios.Spec,
-	}, recognised.Specs()...)
+	}
 }
 
 // Labels gives the label of everything that is dissected, each once, in the order of Specs.
