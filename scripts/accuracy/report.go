@@ -61,9 +61,10 @@ What it means, and what it does not:
   of its protocol in that frame. A message that only one side has is a disagreement, too.
 - A field is compared wherever at least one side has it. A field that only we have, or only the reference, is a
   disagreement.
-- The reference is a reference, not the truth. A disagreement is *explained* when the bytes of the message were read and
-  account for it; most are faults or limits of the reference. Explanations are rows of a table in ` + "`scripts/accuracy`" + `, as
-  narrow as they could be made. What no row covers is *unexplained*, whoever is right.
+- The reference is a reference, not the truth. A disagreement is *explained* when a reason is known that accounts for it,
+  read in the bytes of at least one message of its kind or in the reference's own columns;
+  most are faults or limits of the reference. Explanations are rows of a table in ` + "`scripts/accuracy`" + `, as narrow as
+  they could be made. What no row covers is *unexplained*, whoever is right.
 - Per cent are rounded down. Those of the summary's last column leave the explained disagreements out.
 - The dissectors were developed with these captures at hand. The figures say how well they agree on known traffic,
   malformed and synthetic captures included, not what they make of traffic that nobody has seen.
