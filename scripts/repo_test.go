@@ -21,18 +21,20 @@ const module = "github.com/spanwatch/spanwatch/"
 // imports says for each package which of ours it may import. A package without a row fails, and so does a row without a
 // package. The arrows point one way: see docs/architecture.md.
 var imports = map[string][]string{
-	"protocols":               {},
-	"protocols/wire":          {},
-	"protocols/internal/tpkt": {"protocols/wire"},
-	"protocols/modbus":        {"protocols", "protocols/wire"},
-	"protocols/opcua":         {"protocols", "protocols/wire"},
-	"protocols/s7":            {"protocols", "protocols/wire", "protocols/internal/tpkt"},
-	"protocols/dhcp":          {"protocols", "protocols/wire"},
-	"protocols/netbios":       {"protocols", "protocols/wire"},
-	"protocols/dns":           {"protocols", "protocols/wire"},
+	"protocols":                    {},
+	"protocols/wire":               {},
+	"protocols/internal/tpkt":      {"protocols/wire"},
+	"protocols/internal/nameplate": {"protocols"},
+	"protocols/modbus":             {"protocols", "protocols/wire"},
+	"protocols/opcua":              {"protocols", "protocols/wire"},
+	"protocols/s7":                 {"protocols", "protocols/wire", "protocols/internal/tpkt"},
+	"protocols/dhcp":               {"protocols", "protocols/wire"},
+	"protocols/lldp":               {"protocols", "protocols/wire", "protocols/internal/nameplate"},
+	"protocols/netbios":            {"protocols", "protocols/wire"},
+	"protocols/dns":                {"protocols", "protocols/wire"},
 	"protocols/all": {
 		"protocols", "protocols/modbus", "protocols/opcua", "protocols/s7",
-		"protocols/dhcp", "protocols/dns", "protocols/netbios",
+		"protocols/dhcp", "protocols/dns", "protocols/netbios", "protocols/lldp",
 	},
 	"protocols/protocoltest": {"protocols"},
 
@@ -76,7 +78,7 @@ var imports = map[string][]string{
 const labPrefix = "scripts/lab"
 
 // standardOnly are the packages that anyone must be able to read and reuse without a dependency.
-var standardOnly = []string{"protocols", "protocols/wire", "protocols/internal/tpkt", "protocols/modbus", "protocols/opcua", "protocols/s7", "protocols/dhcp", "protocols/netbios", "protocols/dns", "protocols/all", "cloud/hunt/kql"}
+var standardOnly = []string{"protocols", "protocols/wire", "protocols/internal/tpkt", "protocols/internal/nameplate", "protocols/modbus", "protocols/opcua", "protocols/s7", "protocols/dhcp", "protocols/lldp", "protocols/netbios", "protocols/dns", "protocols/all", "cloud/hunt/kql"}
 
 type source struct {
 	path, pkg string // slash-separated, from the root

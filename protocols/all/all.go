@@ -9,6 +9,7 @@ import (
 	"github.com/spanwatch/spanwatch/protocols"
 	"github.com/spanwatch/spanwatch/protocols/dhcp"
 	"github.com/spanwatch/spanwatch/protocols/dns"
+	"github.com/spanwatch/spanwatch/protocols/lldp"
 	"github.com/spanwatch/spanwatch/protocols/modbus"
 	"github.com/spanwatch/spanwatch/protocols/netbios"
 	"github.com/spanwatch/spanwatch/protocols/opcua"
@@ -20,7 +21,7 @@ import (
 func Specs() []protocols.Spec {
 	return []protocols.Spec{
 		opcua.Spec, s7.Spec, modbus.Spec, modbus.RTU,
-		dhcp.Spec, dns.Spec, netbios.Spec,
+		dhcp.Spec, dns.Spec, netbios.Spec, lldp.Spec,
 	}
 }
 
