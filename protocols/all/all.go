@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/spanwatch/spanwatch/protocols"
+	"github.com/spanwatch/spanwatch/protocols/cdp"
 	"github.com/spanwatch/spanwatch/protocols/dhcp"
 	"github.com/spanwatch/spanwatch/protocols/dns"
 	"github.com/spanwatch/spanwatch/protocols/lldp"
@@ -21,7 +22,7 @@ import (
 func Specs() []protocols.Spec {
 	return []protocols.Spec{
 		opcua.Spec, s7.Spec, modbus.Spec, modbus.RTU,
-		dhcp.Spec, dns.Spec, netbios.Spec, lldp.Spec,
+		dhcp.Spec, dns.Spec, netbios.Spec, lldp.Spec, cdp.Spec,
 	}
 }
 
