@@ -14,6 +14,7 @@ import (
 	"github.com/spanwatch/spanwatch/protocols/modbus"
 	"github.com/spanwatch/spanwatch/protocols/netbios"
 	"github.com/spanwatch/spanwatch/protocols/opcua"
+	"github.com/spanwatch/spanwatch/protocols/profinet"
 	"github.com/spanwatch/spanwatch/protocols/s7"
 )
 
@@ -22,7 +23,7 @@ import (
 func Specs() []protocols.Spec {
 	return []protocols.Spec{
 		opcua.Spec, s7.Spec, modbus.Spec, modbus.RTU,
-		dhcp.Spec, dns.Spec, netbios.Spec, lldp.Spec, cdp.Spec,
+		dhcp.Spec, dns.Spec, netbios.Spec, lldp.Spec, cdp.Spec, profinet.Spec,
 	}
 }
 

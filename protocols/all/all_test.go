@@ -13,7 +13,7 @@ import (
 // homes are where the Specs have their cases, in the order of Specs.
 var homes = []string{
 	"../opcua/testdata", "../s7/testdata", "../modbus/testdata", "../modbus/testdata/rtu",
-	"../dhcp/testdata", "../dns/testdata", "../netbios/testdata", "../lldp/testdata", "../cdp/testdata",
+	"../dhcp/testdata", "../dns/testdata", "../netbios/testdata", "../lldp/testdata", "../cdp/testdata", "../profinet/testdata",
 }
 
 // nobody owns what belongs to none of the Specs.
