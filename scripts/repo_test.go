@@ -34,9 +34,10 @@ var imports = map[string][]string{
 	"protocols/lldp":               {"protocols", "protocols/wire", "protocols/internal/nameplate"},
 	"protocols/netbios":            {"protocols", "protocols/wire"},
 	"protocols/dns":                {"protocols", "protocols/wire"},
+	"protocols/recognised":         {"protocols", "protocols/internal/tpkt"},
 	"protocols/all": {
 		"protocols", "protocols/modbus", "protocols/opcua", "protocols/s7",
-		"protocols/dhcp", "protocols/dns", "protocols/netbios", "protocols/lldp", "protocols/cdp", "protocols/profinet",
+		"protocols/dhcp", "protocols/dns", "protocols/recognised", "protocols/netbios", "protocols/lldp", "protocols/cdp", "protocols/profinet",
 	},
 	"protocols/protocoltest": {"protocols"},
 
@@ -80,7 +81,7 @@ var imports = map[string][]string{
 const labPrefix = "scripts/lab"
 
 // standardOnly are the packages that anyone must be able to read and reuse without a dependency.
-var standardOnly = []string{"protocols", "protocols/wire", "protocols/internal/tpkt", "protocols/internal/nameplate", "protocols/modbus", "protocols/opcua", "protocols/s7", "protocols/dhcp", "protocols/profinet", "protocols/cdp", "protocols/lldp", "protocols/netbios", "protocols/dns", "protocols/all", "cloud/hunt/kql"}
+var standardOnly = []string{"protocols", "protocols/wire", "protocols/internal/tpkt", "protocols/internal/nameplate", "protocols/modbus", "protocols/opcua", "protocols/s7", "protocols/dhcp", "protocols/profinet", "protocols/cdp", "protocols/lldp", "protocols/netbios", "protocols/dns", "protocols/recognised", "protocols/all", "cloud/hunt/kql"}
 
 type source struct {
 	path, pkg string // slash-separated, from the root

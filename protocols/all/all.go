@@ -15,16 +15,17 @@ import (
 	"github.com/spanwatch/spanwatch/protocols/netbios"
 	"github.com/spanwatch/spanwatch/protocols/opcua"
 	"github.com/spanwatch/spanwatch/protocols/profinet"
+	"github.com/spanwatch/spanwatch/protocols/recognised"
 	"github.com/spanwatch/spanwatch/protocols/s7"
 )
 
 // Specs gives every protocol in probing order: those with the most telling first bytes come first. Two framings of one
 // protocol are two Specs of one name.
 func Specs() []protocols.Spec {
-	return []protocols.Spec{
+	return append([]protocols.Spec{
 		opcua.Spec, s7.Spec, modbus.Spec, modbus.RTU,
 		dhcp.Spec, dns.Spec, netbios.Spec, lldp.Spec, cdp.Spec, profinet.Spec,
-	}
+	}, recognised.Specs()...)
 }
 
 // Labels gives the label of everything that is dissected, each once, in the order of Specs.

@@ -8,13 +8,20 @@ import (
 
 	"github.com/spanwatch/spanwatch/protocols"
 	"github.com/spanwatch/spanwatch/protocols/protocoltest"
+	"github.com/spanwatch/spanwatch/protocols/recognised"
 )
 
-// homes are where the Specs have their cases, in the order of Specs.
-var homes = []string{
-	"../opcua/testdata", "../s7/testdata", "../modbus/testdata", "../modbus/testdata/rtu",
-	"../dhcp/testdata", "../dns/testdata", "../netbios/testdata", "../lldp/testdata", "../cdp/testdata", "../profinet/testdata",
-}
+// homes are where the Specs have their cases, in the order of Specs. What is only recognised has its cases side by side.
+var homes = func() []string {
+	list := []string{
+		"../opcua/testdata", "../s7/testdata", "../modbus/testdata", "../modbus/testdata/rtu",
+		"../dhcp/testdata", "../dns/testdata", "../netbios/testdata", "../lldp/testdata", "../cdp/testdata", "../profinet/testdata",
+	}
+	for _, spec := range recognised.Specs() {
+		list = append(list, filepath.Join("../recognised/testdata", spec.Name))
+	}
+	return list
+}()
 
 // nobody owns what belongs to none of the Specs.
 const nobody = -1
@@ -52,19 +59,8 @@ func strangers() []sample {
 		random[i] = byte(source.Uint64())
 	}
 	return []sample{
-		{"http request", nobody, []byte("GET / HTTP/1.1\r\nHost: 192.0.2.1\r\n\r\n"), 0},
-		{"http response", nobody, []byte("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"), 0},
-		{"ssh", nobody, []byte("SSH-2.0-OpenSSH_9.2p1 Debian-2\r\n"), 0},
 		{"smtp", nobody, []byte("220 mail.example ESMTP\r\n"), 0},
 		{"text", nobody, []byte("the quick brown fox jumps over the lazy dog\r\n"), 0},
-		{"tls client hello", nobody, append([]byte{0x16, 0x03, 0x01, 0x00, 0x85, 0x01, 0x00, 0x00, 0x81, 0x03, 0x03}, random[:124]...), 0},
-		{"tls application data", nobody, append([]byte{0x17, 0x03, 0x03, 0x00, 0x40}, random[:64]...), 0},
-		{"smb", nobody, []byte("\x00\x00\x00\x55\xffSMBr\x00\x00\x00\x00\x18\x01\x28\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00"), 0},
-		{"ethernet/ip list identity", nobody, []byte("\x63\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00"), 0},
-		{"ethernet/ip register session", nobody, []byte("\x65\x00\x04\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x01\x00\x00\x00"), 0},
-		{"dnp3", nobody, []byte("\x05\x64\x05\xc0\x01\x00\x00\x04\xe9\x21"), 0},
-		{"iec 104 startdt", nobody, []byte("\x68\x04\x07\x00\x00\x00"), 0},
-		{"rdp cookie", nobody, []byte("\x03\x00\x00\x2b\x26\xe0\x00\x00\x00\x00\x00Cookie: mstshash=hello\r\n\x01\x00\x08\x00\x01\x00\x00\x00"), 0},
 		{"random", nobody, random, 0},
 		{"zeros", nobody, make([]byte, 64), 0},
 		{"ones", nobody, []byte("\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff"), 0},
@@ -128,5 +124,25 @@ func TestSpecsAreWhole(t *testing.T) {
 		if spec.Name == "" || spec.Probe == nil || spec.Length == nil && spec.TCP != nil || spec.New == nil {
 			t.Errorf("Spec %d, %q, lacks something", i, spec.Name)
 		}
+	}
+}
+
+// BenchmarkProbeUnknown is the cost of a segment that nobody recognises: with the protocols that are read, and with those
+// that are only recognised as well.
+func BenchmarkProbeUnknown(b *testing.B) {
+	specs := Specs()
+	read := slices.DeleteFunc(slices.Clone(specs), func(s protocols.Spec) bool { return s.CountOnly })
+	unknown := strangers()
+	for name, list := range map[string][]protocols.Spec{"read": read, "all": specs} {
+		b.Run(name, func(b *testing.B) {
+			for i := range b.N {
+				segment := unknown[i%len(unknown)].bytes
+				for k := range list {
+					if list[k].Probe(protocols.TransportTCP, segment) > protocols.More {
+						b.Fatalf("%s recognises a stranger", list[k].Name)
+					}
+				}
+			}
+		})
 	}
 }
