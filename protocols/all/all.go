@@ -17,6 +17,7 @@ import (
 	"github.com/spanwatch/spanwatch/protocols/profinet"
 	"github.com/spanwatch/spanwatch/protocols/recognised"
 	"github.com/spanwatch/spanwatch/protocols/s7"
+	"github.com/spanwatch/spanwatch/protocols/snmp"
 )
 
 // Specs gives every protocol in probing order: those with the most telling first bytes come first. Two framings of one
@@ -24,7 +25,7 @@ import (
 func Specs() []protocols.Spec {
 	return append([]protocols.Spec{
 		opcua.Spec, s7.Spec, modbus.Spec, modbus.RTU,
-		dhcp.Spec, dns.Spec, netbios.Spec, lldp.Spec, cdp.Spec, profinet.Spec,
+		dhcp.Spec, dns.Spec, netbios.Spec, lldp.Spec, cdp.Spec, profinet.Spec, snmp.Spec,
 	}, recognised.Specs()...)
 }
 
