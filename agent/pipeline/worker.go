@@ -33,6 +33,7 @@ type Worker struct {
 	defrag *packet.Defragmenter
 	table  *stream.Table
 	byPort map[port][]*protocols.Spec
+	order  map[port][]*protocols.Spec // all specs in the order to try at a port of byPort; shared by conversations
 	specs  []*protocols.Spec
 	batch  *Batch
 }
@@ -44,7 +45,7 @@ type port struct {
 
 // NewWorker makes a worker with empty tables.
 func NewWorker(cfg Config) *Worker {
-	w := &Worker{cfg: cfg, batch: new(Batch), byPort: make(map[port][]*protocols.Spec)}
+	w := &Worker{cfg: cfg, batch: new(Batch), byPort: make(map[port][]*protocols.Spec), order: make(map[port][]*protocols.Spec)}
 	for i := range cfg.Specs {
 		spec := &cfg.Specs[i]
 		w.specs = append(w.specs, spec)
@@ -109,22 +110,31 @@ func (w *Worker) Take(next *Batch) *Batch {
 // a last Take.
 func (w *Worker) Finish() { w.table.Close() }
 
-// candidates gives the specs to try for a conversation: those at home on one of its ports first, then the others.
+// candidates gives the specs to try for a conversation: those at home on one of its ports first, then the others. The
+// list is not the conversation's own.
 // Frames without IP are of the kind that their EtherType says, and of no other.
 func (w *Worker) candidates(c *conversation) []*protocols.Spec {
 	t := c.pub.Transport
 	if t == protocols.TransportEthernet {
 		return w.byPort[port{t, c.raw.EtherType}]
 	}
-	home := w.byPort[port{t, c.raw.B.Port}]
-	if home == nil {
-		home = w.byPort[port{t, c.raw.A.Port}]
+	at := port{t, c.raw.B.Port}
+	if w.byPort[at] == nil {
+		at = port{t, c.raw.A.Port}
 	}
-	list := slices.Clone(home)
-	for _, s := range w.specs {
-		if !slices.Contains(home, s) {
-			list = append(list, s)
+	home := w.byPort[at]
+	if home == nil {
+		return w.specs
+	}
+	list := w.order[at]
+	if list == nil {
+		list = slices.Clone(home)
+		for _, s := range w.specs {
+			if !slices.Contains(home, s) {
+				list = append(list, s)
+			}
 		}
+		w.order[at] = list
 	}
 	return list
 }
