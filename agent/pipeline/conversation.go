@@ -18,6 +18,7 @@ type conversation struct {
 	try    []*protocols.Spec
 	spec   *protocols.Spec // nil until the bytes have decided
 	parser protocols.Dissector
+	before reader // of the protocol that shares an EtherType with spec
 	label  string
 	half   [2]half
 	number numbering
@@ -27,6 +28,12 @@ type conversation struct {
 	reported time.Time
 	packets  [2]uint64 // as of the last report, by stream direction
 	bytes    [2]uint64
+}
+
+// reader is a protocol and its state in one conversation.
+type reader struct {
+	spec   *protocols.Spec
+	parser protocols.Dissector
 }
 
 // numbering counts the messages of each protocol within one frame.

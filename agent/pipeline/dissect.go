@@ -7,9 +7,12 @@ import (
 	"github.com/spanwatch/spanwatch/protocols"
 )
 
-// datagram takes one UDP payload, or that of an Ethernet frame without IP: it is a message.
+// datagram takes one UDP payload, or that of an Ethernet frame without IP: it is a message. Where several protocols
+// share an EtherType, each frame between two stations may be another's.
 func (w *Worker) datagram(c *conversation, d stream.Direction, b []byte, frame uint64, at time.Time) {
-	if c.spec == nil {
+	t := c.pub.Transport
+	shared := t == protocols.TransportEthernet && len(c.try) > 1
+	if c.spec == nil || shared && c.spec.Probe(t, b) == protocols.No {
 		spec, match := w.probe(c, b)
 		switch match {
 		case protocols.No, protocols.More:
@@ -20,9 +23,22 @@ func (w *Worker) datagram(c *conversation, d stream.Direction, b []byte, frame u
 		case protocols.YesServer:
 			c.orient(d^1, true)
 		}
-		c.spec, c.parser, c.label = spec, spec.New(), spec.Name
+		c.read(spec)
 	}
 	w.dissect(c, d, b, frame, at)
+}
+
+// read makes spec the one that reads what comes next. The one before it is kept: frames of two protocols alternate.
+func (c *conversation) read(spec *protocols.Spec) {
+	parser := c.before.parser
+	if c.before.spec != spec {
+		parser = spec.New()
+	}
+	if c.spec == nil {
+		c.label = spec.Name
+	}
+	c.before = reader{c.spec, c.parser}
+	c.spec, c.parser = spec, parser
 }
 
 // dissect hands one whole message to the conversation's dissector and stamps what comes back.

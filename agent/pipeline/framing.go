@@ -151,7 +151,7 @@ func (w *Worker) identify(c *conversation, d stream.Direction, b []byte, frame u
 			return
 		}
 	}
-	c.spec, c.parser, c.label = spec, spec.New(), spec.Name
+	c.read(spec)
 	w.drain(c)
 }
 
@@ -250,7 +250,7 @@ func (w *Worker) next(c *conversation, h *half, b []byte) (pass, size int) {
 			return pass, 0
 		}
 		rest := b[pass:]
-		if h.lost {
+		if h.lost && !c.spec.CountOnly { // what is only counted has no message to be found again
 			switch m := c.spec.Probe(c.pub.Transport, rest); {
 			case m == protocols.More && len(rest) <= headerLimit:
 				return pass, 0

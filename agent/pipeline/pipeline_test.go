@@ -340,3 +340,81 @@ func TestEthernetFramesAreMessages(t *testing.T) {
 		t.Errorf("coverage %+v, want 9 bytes recognised and 9 opaque", sum)
 	}
 }
+
+// Frames of two protocols that share an EtherType alternate between two stations: each is its own protocol's, and
+// neither begins anew.
+func TestProtocolsShareAnEtherType(t *testing.T) {
+	cyclic := toy
+	cyclic.Name, cyclic.TCP, cyclic.UDP, cyclic.EtherTypes, cyclic.CountOnly = "cyclic", nil, nil, []uint16{0x88b5}, true
+	cyclic.Probe = func(_ protocols.Transport, b []byte) protocols.Match {
+		if b[0] == 'C' {
+			return protocols.Yes
+		}
+		return protocols.No
+	}
+	cyclic.New = func() protocols.Dissector { return &once{} }
+	station := toy
+	station.Name, station.TCP, station.UDP, station.EtherTypes = "station", nil, nil, []uint16{0x88b5}
+	w := newWire(t)
+	for _, payload := range []string{"C123", "C123", string(request("set")), "C123", "xxxx", string(request("set")), "C123"} {
+		frame := append([]byte{2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1, 0x88, 0xb5}, payload...)
+		w.frames = append(w.frames, capture.Frame{Data: frame, WireLength: len(frame), Link: capture.LinkEthernet, Number: uint64(len(w.frames) + 1)})
+	}
+	var names []string
+	var sum protocols.Coverage
+	err := Replay(t.Context(), w, ReplayConfig{Config: Config{Specs: []protocols.Spec{station, cyclic}}}, func(b *Batch) error {
+		for i := range b.Events {
+			names = append(names, fmt.Sprint(b.Events[i].Frame, " ", b.Events[i].Protocol, " ", b.Events[i].From))
+		}
+		for i := range b.Flows {
+			sum.Add(b.Flows[i].Coverage)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	expect(t, names, "1 cyclic client", "3 station client", "6 station client")
+	if sum.Recognised != 16 || sum.Opaque != 4 || sum.Decoded != 14 {
+		t.Errorf("coverage %+v, want 16 bytes recognised, 4 opaque and 14 decoded", sum)
+	}
+}
+
+// once tells its first message only.
+type once struct{ told bool }
+
+func (o *once) Gap(protocols.Side) {}
+
+func (o *once) Dissect(dst []protocols.Event, m protocols.Message) ([]protocols.Event, error) {
+	if o.told {
+		return dst, nil
+	}
+	o.told = true
+	return append(dst, protocols.Event{From: m.From, Action: protocols.ActionConnect}), nil
+}
+
+// Of what is only counted no message has to be found again behind a gap.
+func TestCountingGoesOnBehindAGap(t *testing.T) {
+	counted := toy
+	counted.CountOnly = true
+	counted.Length = func(b []byte) int { return len(b) }
+	counted.New = func() protocols.Dissector { return &once{} }
+	w := newWire(t)
+	w.syn(hmi, plc)
+	w.tcp(hmi, plc, request("ask"))
+	w.lose(hmi, plc, 100)
+	w.tcp(hmi, plc, []byte("whatever"))
+	var sum protocols.Coverage
+	err := Replay(t.Context(), w, ReplayConfig{Config: Config{Specs: []protocols.Spec{counted}}}, func(b *Batch) error {
+		for i := range b.Flows {
+			sum.Add(b.Flows[i].Coverage)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if sum.Recognised != 15 || sum.Gap != 100 || sum.Opaque != 0 {
+		t.Errorf("coverage %+v, want 15 bytes recognised and 100 lost", sum)
+	}
+}
