@@ -5,7 +5,6 @@ import "github.com/spanwatch/spanwatch/protocols"
 // services are what every network runs.
 var services = []protocol{
 	{name: "ntp", title: "NTP", udp: []uint16{123}, look: lookNTP},
-	{name: "snmp", title: "SNMP", udp: []uint16{161, 162}, look: lookSNMP},
 }
 
 const (
@@ -47,48 +46,4 @@ func lookNTP(_ protocols.Transport, b []byte) (protocols.Match, string) {
 		return protocols.YesServer, "server"
 	}
 	return protocols.Yes, ""
-}
-
-// snmpPDUs are the kinds of PDU by their tag (RFC 3416 §3, RFC 1157 §4.1).
-var snmpPDUs = [...]struct {
-	name string
-	side protocols.Match
-}{
-	{"GetRequest", protocols.YesClient}, {"GetNextRequest", protocols.YesClient}, {"Response", protocols.YesServer},
-	{"SetRequest", protocols.YesClient}, {"Trap", protocols.Yes}, {"GetBulkRequest", protocols.YesClient},
-	{"InformRequest", protocols.Yes}, {"SNMPv2-Trap", protocols.Yes}, {"Report", protocols.YesServer},
-}
-
-// lookSNMP wants a sequence that fills the datagram, a version, and behind it the community with a PDU, or the header of
-// version 3 (RFC 3412 §6).
-func lookSNMP(_ protocols.Transport, b []byte) (protocols.Match, string) {
-	const sequence, integer, text, version3, firstPDU = 0x30, 0x02, 0x04, 3, 0xa0
-	h := head(b)
-	if !h.is(0, sequence) {
-		return no()
-	}
-	if len(b) < 2 {
-		return more()
-	}
-	n, i, state := h.ber(1)
-	if state != protocols.Yes || i+n != len(b) || n < 8 || b[i] != integer || b[i+1] != 1 || b[i+2] > version3 || b[i+2] == 2 {
-		return no()
-	}
-	version := b[i+2]
-	i += 3
-	if version == version3 {
-		if b[i] != sequence || b[i+2] != integer {
-			return no()
-		}
-		return protocols.Yes, "SNMPv3"
-	}
-	n, next, state := h.ber(i + 1)
-	if b[i] != text || state != protocols.Yes || next+n >= len(b) {
-		return no()
-	}
-	pdu := int(b[next+n]) - firstPDU
-	if pdu < 0 || pdu >= len(snmpPDUs) {
-		return no()
-	}
-	return snmpPDUs[pdu].side, snmpPDUs[pdu].name
 }
