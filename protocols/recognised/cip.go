@@ -11,7 +11,6 @@ var enipCommands = map[int]struct {
 	name     string
 	min, max int
 }{
-	0x0001: {"List Targets", 0, 504},
 	0x0004: {"List Services", 0, 504},
 	0x0063: {"List Identity", 0, 504},
 	0x0064: {"List Interfaces", 0, 504},
@@ -19,16 +18,19 @@ var enipCommands = map[int]struct {
 	0x0066: {"Unregister Session", 0, 0},
 	0x006f: {"Send RR Data", 16, 65511},
 	0x0070: {"Send Unit Data", 16, 65511},
-	0x0072: {"Indicate Status", 0, 504},
-	0x0073: {"Cancel", 0, 504},
 }
 
 const (
-	enipHeader       = 24
-	enipListIdentity = 0x63
-	enipRegister     = 0x65
-	enipSendRRData   = 0x6f
-	enipSendUnitData = 0x70
+	enipHeader         = 24
+	enipListServices   = 0x04
+	enipListIdentity   = 0x63
+	enipListInterfaces = 0x64
+	enipRegister       = 0x65
+	enipUnregister     = 0x66
+	enipSendRRData     = 0x6f
+	enipSendUnitData   = 0x70
+
+	listItems = "\x0c\x00\x86" // the low octets of the types: identity, communications capability, security
 )
 
 // lookENIP wants a known command, a status that is none or known, options 0 and data of a length that fits the command
@@ -39,7 +41,7 @@ func lookENIP(t protocols.Transport, b []byte) (protocols.Match, string) {
 		return lookConnectedIO(h)
 	}
 	if len(b) < 2 {
-		if h.among(0, "\x01\x02\x04\x63\x64\x65\x66\x6f\x70\x72\x73") {
+		if h.among(0, "\x02\x04\x63\x64\x65\x66\x6f\x70") {
 			return more()
 		}
 		return no()
@@ -57,7 +59,11 @@ func lookENIP(t protocols.Transport, b []byte) (protocols.Match, string) {
 	}
 	m := protocols.Yes
 	switch h.l16(0) {
-	case enipListIdentity:
+	case enipListIdentity, enipListServices, enipListInterfaces:
+		// Over TCP a request is little more than zeros: its answer has more to tell by.
+		if n == 0 && t == protocols.TransportTCP || n > 0 && (!h.le16(24, 1, 16) || !h.among(26, listItems)) {
+			return no()
+		}
 		m = side(n > 0)
 	case enipRegister:
 		if !h.le16(24, 1, 1) || !h.zero(26, 2) {
@@ -66,10 +72,11 @@ func lookENIP(t protocols.Transport, b []byte) (protocols.Match, string) {
 		m = side(h.l32(4) != 0)
 	case enipSendRRData, enipSendUnitData:
 		m = cipSide(h[enipHeader:])
-	default:
-		if n > 0 && t == protocols.TransportTCP && !h.le16(24, 1, 16) {
-			return no() // a list begins with how many items it has
+	case enipUnregister:
+		if h.zero(4, 4) {
+			return no()
 		}
+		m = protocols.YesClient
 	}
 	return m, command.name
 }
