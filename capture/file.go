@@ -137,7 +137,8 @@ func (f *File) decompress(size int) error {
 		if err != nil {
 			return fmt.Errorf("gzip header: %w", err)
 		}
-		f.closers = append(f.closers, z.Close)
+		// Its Close repeats the error of the last read, which Next has given.
+		f.closers = append(f.closers, func() error { z.Close(); return nil })
 		f.r = bufio.NewReaderSize(z, size)
 	case len(head) == 4 && isZstd(binary.LittleEndian.Uint32(head)):
 		z, err := zstd.NewReader(f.r, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true),

@@ -32,7 +32,7 @@ type Alert struct {
 	RecommendedActions []string   `json:"recommended_actions"`
 	Verdict            *Verdict   `json:"verdict,omitempty"`
 	Count              uint64     `json:"count"`
-	Capture            string     `json:"capture,omitempty"`
+	Capture            string     `json:"capture"`
 	// Revision counts the changes of the alert; the store keeps the highest.
 	Revision uint64 `json:"revision"`
 }

@@ -10,7 +10,7 @@ import (
 type Device struct {
 	ID          string     `json:"id"`
 	Site        string     `json:"site"`
-	Parent      string     `json:"parent,omitempty"`
+	Parent      string     `json:"parent"`
 	Names       []string   `json:"names"`
 	IPs         []string   `json:"ips"`
 	MACs        []string   `json:"macs"`

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"time"
 
 	"github.com/spanwatch/spanwatch/agent/detect"
@@ -82,7 +83,16 @@ func Replay(ctx context.Context, cfg Config) (result *Result, err error) {
 	}
 	defer func() { err = errors.Join(err, up.stop()) }()
 
-	an := newAnalyst(cfg, verdicts, up.raise)
+	before, err := dir.state.Alerts()
+	if err != nil {
+		return nil, err
+	}
+	an := newAnalyst(cfg, verdicts, newLedger(before), func(a *detect.Alert) error {
+		if err := up.raise(*a); err != nil || dir.temporary {
+			return err
+		}
+		return dir.state.SaveAlert(a)
+	})
 	err = pipeline.Replay(ctx, source, pipeline.ReplayConfig{
 		Config: pipeline.Config{Specs: all.Specs()}, Workers: cmp.Or(cfg.Workers, runtime.GOMAXPROCS(0)), Pace: pace(cfg.Speed),
 	}, an.take)
@@ -94,7 +104,13 @@ func Replay(ctx context.Context, cfg Config) (result *Result, err error) {
 	} else {
 		result.warn(warning)
 	}
-	result.Snapshot = an.finish()
+	if result.Snapshot, err = an.finish(); err != nil {
+		return nil, err
+	}
+	if cfg.Verdicts != "" && len(verdicts) == 0 {
+		result.warn(cfg.Verdicts + " holds no verdict: no device is taken for compromised")
+	}
+	result.warn(unmatched(verdicts, result.Devices))
 	if err := dir.state.Save(result.Snapshot); err != nil {
 		return nil, err
 	}
@@ -162,12 +178,14 @@ type analyst struct {
 	inventory *inventory.Inventory
 	graph     *graph.Graph
 	detector  *detect.Detector
+	ledger    *ledger
+	raise     func(*detect.Alert) error // commits an alert: from then on it is raised
 	stats     pipeline.Stats
 	failed    error // the first alert that could not be spooled
 }
 
-func newAnalyst(cfg Config, verdicts []detect.Verdict, raise func(detect.Alert) error) *analyst {
-	a := &analyst{site: cfg.Site}
+func newAnalyst(cfg Config, verdicts []detect.Verdict, known *ledger, raise func(*detect.Alert) error) *analyst {
+	a := &analyst{site: cfg.Site, ledger: known, raise: raise}
 	files := make([]string, len(cfg.Captures))
 	if len(files) > 1 {
 		for i, path := range cfg.Captures {
@@ -179,8 +197,8 @@ func newAnalyst(cfg Config, verdicts []detect.Verdict, raise func(detect.Alert) 
 	a.detector = detect.New(detect.Config{
 		Site: cfg.Site, Files: files,
 		Emit: func(alert detect.Alert) {
-			if err := raise(alert); err != nil && a.failed == nil {
-				a.failed = err
+			if a.failed == nil && a.ledger.risen(&alert) {
+				a.failed = a.raise(&alert)
 			}
 		},
 	}, a.inventory, a.graph)
@@ -208,11 +226,44 @@ func (a *analyst) take(b *pipeline.Batch) error {
 	return a.failed
 }
 
-func (a *analyst) finish() state.Snapshot {
+// finish judges what can be judged only at the end, and gives everything that is known.
+func (a *analyst) finish() (state.Snapshot, error) {
 	a.detector.Finish()
-	return state.Snapshot{
-		Site: a.site, Devices: a.inventory.Devices(), Edges: a.graph.Edges(), Alerts: a.detector.Alerts(), Coverage: a.graph.Coverage(),
+	alerts := a.detector.Alerts()
+	for i := range alerts {
+		if a.failed == nil && a.ledger.final(&alerts[i]) {
+			a.failed = a.raise(&alerts[i])
+		}
 	}
+	return state.Snapshot{
+		Site: a.site, Devices: a.inventory.Devices(), Edges: a.graph.Edges(), Alerts: alerts, Coverage: a.graph.Coverage(),
+	}, a.failed
+}
+
+// unmatched names the verdicts that are about no device that was seen: an analyst who asks whether the plant was touched
+// must not take a mistyped address for a no.
+func unmatched(verdicts []detect.Verdict, devices []inventory.Device) string {
+	named := make(map[string]bool)
+	for i := range devices {
+		for _, id := range devices[i].Compromise.Verdicts {
+			named[id] = true
+		}
+	}
+	var strangers []string
+	for i := range verdicts {
+		v := &verdicts[i]
+		if v.State != "cleared" && !named[v.ID] {
+			strangers = append(strangers, cmp.Or(v.IP, v.Network, v.MAC, v.Name, v.Device))
+		}
+	}
+	if len(strangers) == 0 {
+		return ""
+	}
+	more := ""
+	if n := len(strangers) - 10; n > 0 {
+		strangers, more = strangers[:10], fmt.Sprintf(" and %d others", n)
+	}
+	return "no device that was seen is under the verdict on " + strings.Join(strangers, ", ") + more
 }
 
 // pace makes a replay wait until a packet is due. Nil: no waiting.

@@ -67,10 +67,21 @@ func Open(dir, site string) (*State, error) {
 	if len(site) > MaxSite || strings.ContainsFunc(site, unicode.IsControl) || strings.TrimSpace(site) != site {
 		return nil, fmt.Errorf("state: %q cannot be the name of a site: give up to %d bytes of plain text", site, MaxSite)
 	}
+	if info, err := os.Stat(dir); err == nil && !info.IsDir() {
+		return nil, fmt.Errorf("state: %s is a file: name a directory with --state", dir)
+	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("state: cannot make the directory: %w", err)
+	}
+	// The file is made here because the database driver would let everybody read it.
+	f, err := os.OpenFile(filepath.Join(dir, "state.db"), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("state: %w: run as a user who may write there, or name another directory with --state", err)
+	}
+	if err := f.Close(); err != nil {
 		return nil, fmt.Errorf("state: %w", err)
 	}
-	s, err := open(dir, "rwc")
+	s, err := open(dir, "rw")
 	if err != nil {
 		return nil, err
 	}
@@ -92,10 +103,8 @@ func OpenRead(dir string) (*State, error) {
 
 func open(dir, mode string) (*State, error) {
 	path := filepath.Join(dir, "state.db")
-	dsn := "file:" + path + "?mode=" + mode + "&_pragma=busy_timeout(5000)&_pragma=synchronous(NORMAL)"
-	if mode != "ro" {
-		dsn += "&_pragma=journal_mode(WAL)"
-	}
+	// No write-ahead log: reading one needs the right to write beside it.
+	dsn := "file:" + path + "?mode=" + mode + "&_pragma=busy_timeout(5000)"
 	db, err := sql.Open("sqlite", dsn)
 	if err != nil {
 		return nil, fmt.Errorf("state: open %s: %w", path, err)
@@ -193,6 +202,25 @@ func (w *writer) write(kind, id string, record any) {
 		_, err = w.put.Exec(kind, id, body)
 	}
 	w.err = err
+}
+
+// SaveAlert stores one alert at once.
+func (s *State) SaveAlert(a *detect.Alert) error {
+	body, err := json.Marshal(a)
+	if err != nil {
+		return fmt.Errorf("state: alert %s: %w", a.ID, err)
+	}
+	if _, err := s.db.Exec("INSERT INTO record VALUES ('alert', ?, ?) ON CONFLICT DO UPDATE SET body = excluded.body", a.ID, body); err != nil {
+		return fmt.Errorf("state: write alert: %w", err)
+	}
+	return nil
+}
+
+// Alerts gives the alerts that are stored.
+func (s *State) Alerts() ([]detect.Alert, error) {
+	var alerts []detect.Alert
+	err := load(s, "alert", &alerts)
+	return alerts, err
 }
 
 // Load gives everything that is stored.

@@ -97,7 +97,7 @@ type Device struct {
 	ID          string     `json:"id"`
 	Site        string     `json:"site"`
 	Sensor      string     `json:"sensor"`
-	Parent      string     `json:"parent,omitempty"`
+	Parent      string     `json:"parent"`
 	Names       []string   `json:"names"`
 	IPs         []string   `json:"ips"`
 	MACs        []string   `json:"macs"`
@@ -196,7 +196,7 @@ type Alert struct {
 	RecommendedActions []string   `json:"recommended_actions"`
 	Verdict            *Verdict   `json:"verdict,omitempty"`
 	Count              uint64     `json:"count"`
-	Capture            string     `json:"capture,omitempty"`
+	Capture            string     `json:"capture"`
 	Revision           uint64     `json:"revision"`
 	Received           time.Time  `json:"received"` // when the collector first stored it
 	Incident           int64      `json:"incident"` // 0: none yet

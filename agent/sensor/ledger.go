@@ -1,0 +1,112 @@
+package sensor
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/json"
+	"slices"
+
+	"github.com/spanwatch/spanwatch/agent/detect"
+)
+
+// ledger keeps the alerts of a state directory across runs. The detector begins anew with every run; what it raised
+// before neither falls nor comes back under a revision that the collector has already seen.
+type ledger struct {
+	alerts  map[string]detect.Alert
+	current map[string]bool // raised in this run
+}
+
+func newLedger(alerts []detect.Alert) *ledger {
+	l := &ledger{alerts: make(map[string]detect.Alert), current: make(map[string]bool)}
+	for _, a := range alerts {
+		l.alerts[a.ID] = a
+	}
+	return l
+}
+
+// levels and severities, least first.
+var (
+	levels     = []string{"contact", "read", "engineering-read", "write", "control", "effect"}
+	severities = []string{"informational", "low", "medium", "high"}
+)
+
+func level(a *detect.Alert) int    { return slices.Index(levels, a.Level) }
+func severity(a *detect.Alert) int { return slices.Index(severities, a.Severity) }
+
+// risen takes an alert as the detector raises it, and reports whether it is to be told: an alert of an earlier run only
+// once it is graver than it was.
+func (l *ledger) risen(a *detect.Alert) bool {
+	before, known := l.alerts[a.ID]
+	if known && !l.current[a.ID] && level(a) <= level(&before) && severity(a) <= severity(&before) {
+		return false
+	}
+	return l.take(a, before, known)
+}
+
+// final takes an alert as it stands at the end of a run, and reports whether that is news.
+func (l *ledger) final(a *detect.Alert) bool {
+	before, known := l.alerts[a.ID]
+	return l.take(a, before, known)
+}
+
+func (l *ledger) take(a *detect.Alert, before detect.Alert, known bool) bool {
+	if known {
+		merge(a, &before)
+		a.Revision = before.Revision
+		if same(a, &before) {
+			return false
+		}
+		a.Revision++
+	}
+	l.alerts[a.ID], l.current[a.ID] = *a, true
+	return true
+}
+
+// same reports whether two alerts say the same. They are compared as records: one of them may have been read back.
+func same(a, b *detect.Alert) bool {
+	x, errX := json.Marshal(a)
+	y, errY := json.Marshal(b)
+	return errX == nil && errY == nil && bytes.Equal(x, y)
+}
+
+// merge lets a keep what was known before: it never falls in level, severity or count, and forgets no deed.
+func merge(a, before *detect.Alert) {
+	if cmp.Or(cmp.Compare(level(before), level(a)), cmp.Compare(severity(before), severity(a))) > 0 {
+		a.Level, a.Title, a.Description = before.Level, before.Title, before.Description
+		a.Verdict, a.RecommendedActions = before.Verdict, before.RecommendedActions
+	}
+	a.Severity = severities[max(severity(a), severity(before), 0)]
+	if before.Time.Before(a.Time) {
+		a.Time = before.Time
+	}
+	if before.LastTime.After(a.LastTime) {
+		a.LastTime = before.LastTime
+	}
+	a.Count = max(a.Count, before.Count)
+	a.Techniques = slices.Compact(slices.Sorted(slices.Values(slices.Concat(a.Techniques, before.Techniques))))
+	a.Evidence = union(a.Evidence, before.Evidence)
+}
+
+// maxEvidence bounds what an alert collects over many runs.
+const maxEvidence = 200
+
+// union gives the deeds of both, by time, each once. When there are too many the least grave go.
+func union(a, b []detect.Evidence) []detect.Evidence {
+	all := slices.Clone(a)
+	for _, e := range b {
+		if !slices.Contains(all, e) {
+			all = append(all, e)
+		}
+	}
+	byTime := func(x, y detect.Evidence) int {
+		return cmp.Or(x.Time.Compare(y.Time), cmp.Compare(x.File, y.File), cmp.Compare(x.Frame, y.Frame))
+	}
+	if len(all) > maxEvidence {
+		slices.SortStableFunc(all, func(x, y detect.Evidence) int {
+			return cmp.Or(cmp.Compare(slices.Index(levels, y.Level), slices.Index(levels, x.Level)), byTime(x, y))
+		})
+		all = all[:maxEvidence]
+	}
+	slices.SortStableFunc(all, byTime)
+	return all
+}

@@ -1,0 +1,99 @@
+package sensor
+
+import (
+	"encoding/json"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/spanwatch/spanwatch/agent/detect"
+)
+
+var noon = time.Date(2026, 1, 2, 12, 0, 0, 0, time.UTC)
+
+func alertOf(level, severity string, frames ...uint64) detect.Alert {
+	a := detect.Alert{
+		ID: "a", Level: level, Severity: severity, Revision: 1, Time: noon, LastTime: noon, Count: uint64(len(frames)),
+		Description: level + " " + severity, Techniques: []string{"T0801"},
+	}
+	for _, f := range frames {
+		a.Evidence = append(a.Evidence, detect.Evidence{Frame: f, Time: noon.Add(time.Duration(f) * time.Second), Level: level})
+	}
+	return a
+}
+
+// reopen gives the ledger that the next run begins with: the alerts as the state directory gives them back.
+func reopen(t *testing.T, l *ledger) *ledger {
+	t.Helper()
+	var alerts []detect.Alert
+	for _, a := range l.alerts {
+		text, err := json.Marshal(a)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var back detect.Alert
+		if err := json.Unmarshal(text, &back); err != nil {
+			t.Fatal(err)
+		}
+		alerts = append(alerts, back)
+	}
+	return newLedger(alerts)
+}
+
+func TestAlertsAcrossRuns(t *testing.T) {
+	l := newLedger(nil)
+	steps := []struct {
+		name     string
+		newRun   bool
+		final    bool
+		alert    detect.Alert
+		told     bool
+		level    string
+		severity string
+		revision uint64
+		deeds    int
+	}{
+		{"raised", false, false, alertOf("read", "medium", 1), true, "read", "medium", 1, 1},
+		{"rises", false, false, alertOf("write", "medium", 1, 2), true, "write", "medium", 2, 3},
+		{"as it was", false, true, alertOf("write", "medium", 1, 2), false, "write", "medium", 2, 3},
+		{"again, on its way up", true, false, alertOf("read", "medium", 1), false, "write", "medium", 2, 3},
+		{"again, as it was", false, true, alertOf("write", "medium", 1, 2), false, "write", "medium", 2, 3},
+		{"a firmer verdict", true, false, alertOf("write", "high", 1, 2), true, "write", "high", 3, 3},
+		{"less in another capture", true, true, alertOf("contact", "low", 9), true, "write", "high", 4, 4},
+		{"worse, by a weaker verdict", true, false, alertOf("control", "medium", 10), true, "control", "high", 5, 5},
+	}
+	for _, s := range steps {
+		if s.newRun {
+			l = reopen(t, l)
+		}
+		a := s.alert
+		told := l.risen
+		if s.final {
+			told = l.final
+		}
+		if got := told(&a); got != s.told {
+			t.Errorf("%s: told %v, want %v", s.name, got, s.told)
+		}
+		kept := l.alerts["a"]
+		got := []any{kept.Level, kept.Severity, kept.Revision, len(kept.Evidence)}
+		if diff := cmp.Diff([]any{s.level, s.severity, s.revision, s.deeds}, got); diff != "" {
+			t.Errorf("%s:\n%s", s.name, diff)
+		}
+	}
+	if d := l.alerts["a"].Description; d != "control medium" {
+		t.Errorf("the description is that of %q, want the gravest", d)
+	}
+}
+
+func TestEvidenceIsBounded(t *testing.T) {
+	var many []uint64
+	for f := range uint64(300) {
+		many = append(many, f)
+	}
+	weak, grave := alertOf("read", "low", many...), alertOf("control", "high", 1000)
+	all := union(weak.Evidence, grave.Evidence)
+	if len(all) != maxEvidence || all[len(all)-1].Level != "control" {
+		t.Errorf("%d deeds, the last of level %s; want %d with the gravest among them", len(all), all[len(all)-1].Level, maxEvidence)
+	}
+}
