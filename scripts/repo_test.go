@@ -75,6 +75,7 @@ var imports = map[string][]string{
 	"cloud":                 {"cloud/authority", "cloud/store", "cloud/ingest", "cloud/incident", "cloud/hunt", "cloud/web", "cli"},
 
 	"scripts":          {},
+	"scripts/oui":      {},
 	"scripts/accuracy": {"agent/sensor"},
 }
 

@@ -11,8 +11,8 @@
 // Multicast, broadcast and unspecified addresses are no devices, nor is what lies beyond a router outside the site's
 // networks and serves no OT. Addresses that never spoke (targets of a scan) are none either.
 //
-// The package does not name protocols: roles follow from actions, sides and the facts that dissectors disclose. It
-// leaves the vendor of a MAC prefix out: what it says of vendors, devices said themselves.
+// The package does not name protocols: roles follow from actions, sides and the facts that dissectors disclose. Who made
+// the adapter, by the prefix of the MAC, is the last resort when nothing better tells the vendor.
 //
 // An Inventory is owned by one goroutine. Its clock is the packet's. Its tables are bounded: see [Config] and [Stats].
 package inventory

@@ -133,6 +133,14 @@ func (i *Inventory) record(id string, d *gathered) (Device, map[uint16]collected
 	v.VLANs = append(v.VLANs, vlans...)
 	v.Protocols = append(v.Protocols, labels...)
 	v.MACs = i.macs(d)
+	if d.link != nil {
+		if k, f, ok := adapterFact(d.link.mac, d.first, d.last); ok {
+			own = append(own, struct {
+				factKey
+				fact
+			}{k, f})
+		}
+	}
 	claims := d.claims()
 	describe(&v, own, claims, d.did.asked.stays())
 	v.PublicIP = publicIP(d.hosts)
