@@ -154,7 +154,7 @@ func (h *header) plausible() bool {
 	if h.response() {
 		return true
 	}
-	return h.rcode() == 0 && h.flags&flagAvailable == 0 && h.counts[question] > 0
+	return h.flags&flagAvailable == 0 && h.counts[question] > 0
 }
 
 var opcodes = [16]string{
