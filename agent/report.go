@@ -22,10 +22,7 @@ func writeReport(out io.Writer, result *sensor.Result) error {
 		}
 		fmt.Fprintln(out)
 	}
-	alerts := slices.Clone(result.Alerts)
-	slices.SortStableFunc(alerts, func(a, b detect.Alert) int {
-		return cmp.Or(-cmp.Compare(rank(severities, a.Severity), rank(severities, b.Severity)), -cmp.Compare(rank(levels, a.Level), rank(levels, b.Level)))
-	})
+	alerts := gravestFirst(result.Alerts)
 	for i := range alerts {
 		writeAlert(out, &alerts[i])
 	}
@@ -64,7 +61,7 @@ const shownEvidence = 12
 func writeEvidence(out io.Writer, a *detect.Alert) {
 	gravest := slices.Clone(a.Evidence)
 	slices.SortStableFunc(gravest, func(x, y detect.Evidence) int {
-		return -cmp.Compare(rank(levels, x.Level), rank(levels, y.Level))
+		return cmp.Compare(rank(levels, y.Level), rank(levels, x.Level))
 	})
 	shown := gravest[:min(len(gravest), shownEvidence)]
 	slices.SortStableFunc(shown, func(x, y detect.Evidence) int { return x.Time.Compare(y.Time) })
@@ -82,6 +79,14 @@ func writeEvidence(out io.Writer, a *detect.Alert) {
 	if n := len(a.Evidence) - len(shown); n > 0 {
 		fmt.Fprintf(out, "    … and %d more\n", n)
 	}
+}
+
+// gravestFirst sorts alerts as people should read them.
+func gravestFirst(alerts []detect.Alert) []detect.Alert {
+	return slices.SortedStableFunc(slices.Values(alerts), func(a, b detect.Alert) int {
+		return cmp.Or(cmp.Compare(rank(severities, b.Severity), rank(severities, a.Severity)),
+			cmp.Compare(rank(levels, b.Level), rank(levels, a.Level)), a.Time.Compare(b.Time))
+	})
 }
 
 // severities and levels, least first.

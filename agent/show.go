@@ -56,7 +56,11 @@ func graphCommand() *cobra.Command {
 		Example: "  spanwatch-agent graph --state ./state --format dot | dot -Tsvg > plant.svg",
 	}, append([]string{"dot"}, cli.Formats...), func(out io.Writer, snap state.Snapshot, format string) error {
 		if format == "dot" {
-			return graph.WriteDOT(out, snap.Site, snap.Edges)
+			names := make(map[string]string, len(snap.Devices))
+			for i := range snap.Devices {
+				names[snap.Devices[i].ID] = cli.Printable(cli.First(snap.Devices[i].Names))
+			}
+			return graph.WriteDOT(out, snap.Site, snap.Edges, names)
 		}
 		return edgeList.Write(out, format, snap.Edges)
 	})
@@ -68,7 +72,7 @@ func alertsCommand() *cobra.Command {
 		Short:   "Show the alerts that were raised",
 		Example: "  spanwatch-agent alerts --state ./state --format json | jq .description",
 	}, cli.Formats, func(out io.Writer, snap state.Snapshot, format string) error {
-		return alertList.Write(out, format, snap.Alerts)
+		return alertList.Write(out, format, gravestFirst(snap.Alerts))
 	})
 }
 

@@ -7,18 +7,23 @@ import (
 	"strings"
 )
 
-// WriteDOT writes edges in Graphviz's language: an arrow from client to server, bold where something was altered.
-func WriteDOT(w io.Writer, site string, edges []Edge) error {
+// WriteDOT writes edges in Graphviz's language: an arrow from client to server, bold where something was altered. Names
+// gives the names of devices by id; a device without one shows its address alone.
+func WriteDOT(w io.Writer, site string, edges []Edge, names map[string]string) error {
 	b := bufio.NewWriter(w)
 	fmt.Fprintf(b, "digraph %s {\n\trankdir=LR;\n\tnode [shape=box];\n", quote(site))
 	named := make(map[string]bool)
 	node := func(id, ip string) string {
+		label := ip
+		if name := names[id]; name != "" {
+			label = name + "\n" + ip
+		}
 		if id == "" {
 			id = ip
 		}
 		if !named[id] {
 			named[id] = true
-			fmt.Fprintf(b, "\t%s [label=%s];\n", quote(id), quote(ip))
+			fmt.Fprintf(b, "\t%s [label=%s];\n", quote(id), quote(label))
 		}
 		return quote(id)
 	}
@@ -37,9 +42,9 @@ func WriteDOT(w io.Writer, site string, edges []Edge) error {
 	return nil
 }
 
-// quote makes a quoted identifier: only the quote itself and the backslash need escaping.
+// quote makes a quoted identifier: only the quote itself, the backslash and the line break need escaping.
 func quote(s string) string {
-	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", " ").Replace(s) + `"`
+	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`).Replace(s) + `"`
 }
 
 func (e Edge) altered() bool {

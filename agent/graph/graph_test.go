@@ -243,13 +243,13 @@ func TestDOT(t *testing.T) {
 	g := New(Config{}, names)
 	g.Event(event(conv("10.0.0.1", "10.0.0.2", 502), protocols.Client, protocols.ActionWrite, 1, 0))
 	var b bytes.Buffer
-	if err := WriteDOT(&b, `Har"bour\`, g.Edges()); err != nil {
+	if err := WriteDOT(&b, `Har"bour\`, g.Edges(), map[string]string{g.Edges()[0].Client: "pump"}); err != nil {
 		t.Fatal(err)
 	}
 	want := `digraph "Har\"bour\\" {
 	rankdir=LR;
 	node [shape=box];
-	"d1" [label="10.0.0.1"];
+	"d1" [label="pump\n10.0.0.1"];
 	"d2" [label="10.0.0.2"];
 	"d1" -> "d2" [label="toy 502", style=bold, color=red];
 }
@@ -257,7 +257,7 @@ func TestDOT(t *testing.T) {
 	if diff := cmp.Diff(want, b.String()); diff != "" {
 		t.Errorf("dot (-want +got):\n%s", diff)
 	}
-	if err := WriteDOT(broken{}, "s", g.Edges()); err == nil || !strings.HasPrefix(err.Error(), "graph: ") {
+	if err := WriteDOT(broken{}, "s", g.Edges(), nil); err == nil || !strings.HasPrefix(err.Error(), "graph: ") {
 		t.Errorf("a writer that fails gives %v", err)
 	}
 }

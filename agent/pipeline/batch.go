@@ -27,6 +27,7 @@ type Stats struct {
 	Gaps          uint64 // places where bytes of a conversation were lost
 	Skipped       uint64 // messages larger than MaxMessage
 	Overlaps      uint64 // retransmissions that differed from the first copy
+	Evicted       uint64 // conversations forgotten for want of room
 	Messages      map[string]uint64
 
 	First, Last time.Time // capture times of the earliest and the latest packet; zero without packets
@@ -42,6 +43,7 @@ func (s *Stats) Add(o *Stats) {
 	s.Gaps += o.Gaps
 	s.Skipped += o.Skipped
 	s.Overlaps += o.Overlaps
+	s.Evicted += o.Evicted
 	s.seen(o.First)
 	s.seen(o.Last)
 	for name, n := range o.Messages {

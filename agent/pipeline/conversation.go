@@ -157,10 +157,11 @@ func (w *Worker) report(c *conversation) {
 	} else if flow.Packets == [2]uint64{} && flow.Coverage == (protocols.Coverage{}) {
 		return
 	}
-	if raw.Packets[0] > 0 && raw.Packets[1] > 0 && (c.packets[0] == 0 || c.packets[1] == 0) {
+	refused := raw.RST && raw.SYN && !raw.SYNACK
+	if !refused && raw.Packets[0] > 0 && raw.Packets[1] > 0 && (c.packets[0] == 0 || c.packets[1] == 0) {
 		flow.Answered = 1
 	}
-	if raw.RST && raw.SYN && !raw.SYNACK {
+	if refused {
 		flow.Refused = 1
 	}
 	w.batch.Flows = append(w.batch.Flows, flow)

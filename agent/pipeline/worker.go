@@ -108,7 +108,10 @@ func (w *Worker) Take(next *Batch) *Batch {
 
 // Finish ends every conversation, so that the last counts are reported. The worker must not be used afterwards, but for
 // a last Take.
-func (w *Worker) Finish() { w.table.Close() }
+func (w *Worker) Finish() {
+	w.table.Close()
+	w.batch.Stats.Evicted += w.table.Stats().Evicted
+}
 
 // candidates gives the specs to try for a conversation: those at home on one of its ports first, then the others. The
 // list is not the conversation's own.

@@ -31,14 +31,14 @@ type Message struct {
 	Protocol  string             `json:"protocol"`
 	Client    string             `json:"client"`
 	Server    string             `json:"server"`
-	VLAN      []uint16           `json:"vlan,omitempty"`
+	VLAN      []uint16           `json:"vlan"`
 	From      protocols.Side     `json:"from"`
 	Message   string             `json:"message"`
 	Action    protocols.Action   `json:"action"`
 	Outcome   protocols.Outcome  `json:"outcome"`
-	Object    *protocols.Object  `json:"object,omitempty"`
+	Object    protocols.Object   `json:"object"`
 	Objects   []protocols.Object `json:"objects,omitempty"`
-	Facts     map[string]string  `json:"facts,omitempty"`
+	Facts     map[string]string  `json:"facts"`
 	Malformed bool               `json:"malformed"`
 	Reason    string             `json:"reason,omitempty"` // why it is malformed
 	Detail    any                `json:"detail,omitempty"`
@@ -102,6 +102,7 @@ func message(captures []string, events []protocols.Event) *Message {
 		Frame: first.Frame, PDU: first.PDU, Time: first.Time.UTC(), Protocol: first.Protocol,
 		Client: first.Conv.Client.String(), Server: first.Conv.Server.String(), From: first.From,
 		Message: first.Message, Action: strongest.Action, Outcome: strongest.Outcome,
+		Object: strongest.Object, VLAN: []uint16{}, Facts: map[string]string{},
 		Malformed: first.Malformed != "", Reason: first.Malformed, Detail: first.Detail,
 	}
 	if len(captures) > 1 {
@@ -111,9 +112,6 @@ func message(captures []string, events []protocols.Event) *Message {
 		if id != 0 {
 			m.VLAN = append(m.VLAN, id)
 		}
-	}
-	if strongest.Object != (protocols.Object{}) {
-		m.Object = &strongest.Object
 	}
 	for i := range events {
 		if len(events) > 1 && events[i].Object != (protocols.Object{}) {
@@ -128,9 +126,6 @@ func message(captures []string, events []protocols.Event) *Message {
 
 // fact adds what the message disclosed; facts about modules carry the module's place in their key.
 func (m *Message) fact(f protocols.Fact) {
-	if m.Facts == nil {
-		m.Facts = make(map[string]string)
-	}
 	key := string(f.Key)
 	if f.Module != "" {
 		key += " " + f.Module

@@ -120,7 +120,11 @@ func Replay(ctx context.Context, cfg Config) (result *Result, err error) {
 	}
 	dir.keep = waiting != ""
 	result.warn(waiting)
-	result.Summary = summarise(&result.Snapshot, &an.stats, up.dropped(), started)
+	result.Summary = summarise(&result.Snapshot, an, up.dropped(), started)
+	if e := result.Summary.Evicted; e != (Evicted{}) {
+		result.warn(fmt.Sprintf("tables were full: %d conversations, %d hosts, %d edges, %d pairs of actor and target, %d pages of values and %d alerts were forgotten",
+			e.Conversations, e.Hosts, e.Edges, e.Pairs, e.Values, e.Alerts))
+	}
 	return result, nil
 }
 

@@ -4,7 +4,6 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/spanwatch/spanwatch/agent/pipeline"
 	"github.com/spanwatch/spanwatch/agent/state"
 )
 
@@ -21,6 +20,7 @@ type Summary struct {
 	Alerts          int               `json:"alerts"`
 	Dropped         Dropped           `json:"dropped"`
 	Unparsed        Unparsed          `json:"unparsed"`
+	Evicted         Evicted           `json:"evicted"`
 	WallSeconds     float64           `json:"wall_seconds"`
 	CPUSeconds      float64           `json:"cpu_seconds"`
 	MaxRSSBytes     int64             `json:"max_rss_bytes"`
@@ -43,6 +43,17 @@ type Unparsed struct {
 	Overlaps  uint64 `json:"overlaps"`  // retransmissions that differed from the first copy
 }
 
+// Evicted counts what was forgotten because a table was full. The tables hold what a large site has; a flood of invented
+// addresses pushes out the least important first.
+type Evicted struct {
+	Conversations uint64 `json:"conversations"`
+	Hosts         uint64 `json:"hosts"`
+	Edges         uint64 `json:"edges"`
+	Pairs         uint64 `json:"pairs"`  // of actor and target, with what was done
+	Values        uint64 `json:"values"` // pages of last known process values
+	Alerts        uint64 `json:"alerts"`
+}
+
 // clocks are the process's clocks at one moment.
 type clocks struct {
 	wall time.Time
@@ -62,7 +73,8 @@ func cpuTime(r syscall.Rusage) time.Duration {
 	return time.Duration(r.Utime.Nano() + r.Stime.Nano())
 }
 
-func summarise(snap *state.Snapshot, stats *pipeline.Stats, spoolDropped uint64, started clocks) Summary {
+func summarise(snap *state.Snapshot, an *analyst, spoolDropped uint64, started clocks) Summary {
+	stats, hosts, edges, deeds := &an.stats, an.inventory.Stats(), an.graph.Stats(), an.detector.Stats()
 	r := usage()
 	s := Summary{
 		Packets: stats.Packets, Bytes: stats.Bytes, Messages: stats.Messages, Conversations: stats.Conversations,
@@ -70,6 +82,10 @@ func summarise(snap *state.Snapshot, stats *pipeline.Stats, spoolDropped uint64,
 		Dropped: Dropped{Spool: spoolDropped},
 		Unparsed: Unparsed{
 			Frames: stats.Undecoded, Malformed: stats.Malformed, Gaps: stats.Gaps, Skipped: stats.Skipped, Overlaps: stats.Overlaps,
+		},
+		Evicted: Evicted{
+			Conversations: stats.Evicted, Hosts: hosts.EvictedHosts, Edges: edges.EvictedEdges,
+			Pairs: deeds.EvictedPairs, Values: deeds.EvictedValuePages, Alerts: deeds.DroppedAlerts,
 		},
 		WallSeconds: time.Since(started.wall).Seconds(),
 		CPUSeconds:  (cpuTime(r) - started.cpu).Seconds(),

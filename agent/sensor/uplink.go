@@ -109,7 +109,7 @@ func (l *link) finish(ctx context.Context, snap *state.Snapshot) (waiting string
 		return "", nil
 	}
 	alerts, routine := l.spool.Pending()
-	return fmt.Sprintf("%s did not acknowledge everything: %d alerts and %d other records wait in %s; they are sent by the next run or replay with --state %s --collector %s",
+	return fmt.Sprintf("%s did not acknowledge everything: %d changes of alerts and %d other records wait in %s; they are sent by the next replay with --state %s --collector %s",
 		l.cfg.Collector, alerts, routine, l.dir.path, l.dir.path, l.cfg.Collector), nil
 }
 
