@@ -3,7 +3,8 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := build
 
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
-LDFLAGS := -s -w -X main.release=$(VERSION)
+COMMIT := $(shell git rev-parse HEAD 2>/dev/null)$(shell git diff --quiet HEAD 2>/dev/null || echo -modified)
+LDFLAGS := -s -w -X main.release=$(VERSION) -X github.com/spanwatch/spanwatch/cli.commit=$(COMMIT)
 # The sources are plain Go: the same command builds for arm64 with GOARCH=arm64.
 GOBUILD := CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)'
 FUZZTIME ?= 10s
@@ -17,7 +18,7 @@ build: ## both programs, static, into bin/
 generate: ## everything that is generated and committed: protobuf code, the pages
 	scripts/generate.sh
 
-demo: build ## a recorded plant under attack: the alert here, the incident in the browser
+demo: ## a recorded plant under attack: the alert here, the incident in the browser
 	scripts/demo.sh
 
 test: ## every test, installing what the tests need

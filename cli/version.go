@@ -2,8 +2,14 @@ package cli
 
 import "runtime/debug"
 
-// Commit gives the revision that the toolchain recorded in the binary, and whether the tree was changed.
+// commit is the revision that the Makefile built; the toolchain records none in some checkouts.
+var commit string
+
+// Commit gives the revision that the binary was built from, and whether the tree was changed.
 func Commit() string {
+	if commit != "" {
+		return commit
+	}
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
 		return "unknown"

@@ -49,15 +49,21 @@ echo
 echo "The incident's page: $web$page"
 
 if [ -n "${DEMO_EXIT:-}" ]; then
-	# Plain bash speaks enough HTTP to see that the page is there; a fresh machine may have no curl.
+	# Plain bash speaks enough HTTP to see that the page is there, and that what it shows is the incident; a fresh machine
+	# may have no curl.
 	host=${web#http://}
-	exec 3<>"/dev/tcp/${host%:*}/${host##*:}"
-	printf 'GET %s HTTP/1.0\r\nHost: %s\r\n\r\n' "$page" "$host" >&3
-	answer=$(cat <&3)
-	case $answer in
-	'HTTP/1.'*' 200 '*'<title>'*) echo 'The page answers.' ;;
-	*) printf 'demo: the page does not answer:\n%s\n' "${answer:0:400}" >&2; exit 1 ;;
-	esac
+	ask() { # METHOD PATH BODY WANTED
+		exec 3<>"/dev/tcp/${host%:*}/${host##*:}"
+		printf '%s %s HTTP/1.0\r\nHost: %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s' "$1" "$2" "$host" "${#3}" "$3" >&3
+		answer=$(cat <&3)
+		case $answer in
+		'HTTP/1.'*' 200 '*"$4"*) ;;
+		*) printf 'demo: %s does not answer with %s:\n%s\n' "$2" "$4" "${answer:0:400}" >&2; exit 1 ;;
+		esac
+	}
+	ask GET "$page" '' '<title>'
+	ask POST /spanwatch.v1.IncidentService/GetIncident "{\"id\":\"$incident\"}" 10.20.30.66
+	echo 'The page answers, and shows the compromised device.'
 	exit
 fi
 echo 'Ctrl-C ends the demo.'
