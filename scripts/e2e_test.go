@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"os"
@@ -16,6 +17,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 // programs are both binaries, built once.
@@ -185,6 +188,43 @@ func TestCollectorAwayDuringReplay(t *testing.T) {
 		t.Errorf("after the same replay, stored alerts %v, want %v", got, want)
 	}
 	checkIncident(t, c)
+}
+
+// What a later run finds worse reaches the collector, though it is the same alert: a suspicion that is confirmed must not
+// stay a suspicion there.
+func TestGraverVerdictReachesTheCollector(t *testing.T) {
+	data, state := filepath.Join(t.TempDir(), "cloud"), filepath.Join(t.TempDir(), "agent")
+	c := start(t, data, "")
+	run(t, "cloud", "certificate", "--data", data, "--site", "Plant1", "--sensor", "s1", "--out", filepath.Join(state, "identity"))
+	suspicion := filepath.Join(t.TempDir(), "suspicion.jsonl")
+	if err := os.WriteFile(suspicion, []byte(`{"ip":"10.20.30.66","state":"suspected","confidence":40}`+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, verdicts := range []string{suspicion, fixtures + "verdicts.jsonl"} {
+		run(t, "agent", "replay", "--state", state, "--verdicts", verdicts, "--collector", c.listen, fixtures+"plant-attack.pcap.gz")
+		here, _ := run(t, "agent", "alerts", "--state", state, "--format", "json")
+		there, _ := run(t, "cloud", "alerts", "--data", data, "--format", "json")
+		if diff := cmp.Diff(gravity(t, here), gravity(t, there)); diff != "" {
+			t.Errorf("%s: sensor and collector differ:\n%s", verdicts, diff)
+		}
+	}
+}
+
+// gravity gives what alerts say of themselves, by id.
+func gravity(t *testing.T, lines string) map[string]string {
+	t.Helper()
+	all := make(map[string]string)
+	for line := range strings.Lines(lines) {
+		var r struct {
+			ID, Severity, Level, Description string
+			Evidence                         []struct{ Frame uint64 }
+		}
+		if err := json.Unmarshal([]byte(line), &r); err != nil {
+			t.Fatalf("%v in %s", err, line)
+		}
+		all[r.ID] = fmt.Sprint(r.Severity, " ", r.Level, " ", r.Evidence, " ", r.Description)
+	}
+	return all
 }
 
 // checkIncident looks at the incident that the alerts became, as the pages show it.
