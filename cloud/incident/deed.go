@@ -94,13 +94,53 @@ func deedsOf(alerts []store.Alert) []deeds {
 // altering are the actions that change something. An attempt at one of them says more than a look that succeeded.
 var altering = []string{"control", "firmware", "download", "configure", "write"}
 
+// gravity gives the place of a deed among the verbs: 0 is the gravest, len(verbs) what no verb tells.
+func gravity(e store.Evidence) int {
+	message := strings.ToLower(e.Message)
+	for i, v := range verbs {
+		if v.action == e.Action && strings.Contains(message, v.word) {
+			return i
+		}
+	}
+	return len(verbs)
+}
+
+// Gravest gives the deed that says most about an alert, and false where there is no evidence: one of the highest level,
+// not refused if there is such a one (what was refused changed nothing), then the gravest by action and message (a stop
+// before a download), then one that was answered as done, then the first. The order of the evidence does not matter.
+func Gravest(evidence []store.Evidence) (store.Evidence, bool) {
+	if len(evidence) == 0 {
+		return store.Evidence{}, false
+	}
+	return slices.MinFunc(evidence, func(a, b store.Evidence) int {
+		return cmp.Or(
+			cmp.Compare(LevelRank(b.Level), LevelRank(a.Level)),
+			first(a.Outcome != "refused", b.Outcome != "refused"),
+			cmp.Compare(gravity(a), gravity(b)),
+			first(a.Outcome == "done", b.Outcome == "done"),
+			a.Time.Compare(b.Time),
+			cmp.Compare(a.Frame, b.Frame), cmp.Compare(a.Message, b.Message), cmp.Compare(a.Object, b.Object),
+		)
+	}), true
+}
+
+// first orders what holds before what does not.
+func first(a, b bool) int {
+	switch {
+	case a == b:
+		return 0
+	case a:
+		return -1
+	default:
+		return 1
+	}
+}
+
 func deedOf(a store.Alert) deed {
 	best := deed{rank: 4 * len(verbs)}
 	for _, ev := range a.Evidence {
-		i := slices.IndexFunc(verbs, func(v verb) bool {
-			return v.action == ev.Action && strings.Contains(strings.ToLower(ev.Message), v.word)
-		})
-		if i < 0 {
+		i := gravity(ev)
+		if i == len(verbs) {
 			continue
 		}
 		d := deed{verbs[i].did, i}

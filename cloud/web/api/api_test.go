@@ -14,6 +14,7 @@ import (
 
 	"connectrpc.com/connect"
 	"github.com/google/go-cmp/cmp"
+	"google.golang.org/protobuf/testing/protocmp"
 
 	"github.com/spanwatch/spanwatch/cloud/incident"
 	"github.com/spanwatch/spanwatch/cloud/store"
@@ -170,6 +171,55 @@ func TestGetIncident(t *testing.T) {
 	}
 	if len(m.Reach) != 1 || m.Reach[0].Device != "plc9" {
 		t.Errorf("reach = %v", m.Reach)
+	}
+}
+
+// An alert's time is that of its first contact, and its count is over all of its messages: neither belongs to the gravest
+// deed, which has its own time.
+func TestAlertsNameTheirGravestEvidence(t *testing.T) {
+	i, d, s := services(t)
+	stop := alert("d1", "eng", "plc1", "control", 3*time.Minute)
+	stop.Count, stop.LastTime = 15, noon.Add(4*time.Minute)
+	stop.Evidence = []store.Evidence{
+		{Frame: 7, Time: stop.Time, Protocol: "tcp", Message: "conversation with TCP port 102", Action: "connect", Outcome: "done", Level: "contact"},
+		{Frame: 8, Time: stop.Time.Add(36 * time.Second), Protocol: "s7comm", Message: "Request download", Action: "download", Outcome: "done", Level: "control", Object: "block OB1"},
+		{Frame: 9, Time: stop.Time.Add(39 * time.Second), Protocol: "s7comm", Message: "PLC Stop", Action: "control", Outcome: "done", Level: "control", Before: "run", After: "stop"},
+	}
+	b := store.Batch{Site: "north", Sensor: "s1", Received: noon, Position: store.Position{Epoch: "e", Lane: store.LaneAlert, Sequence: 2}, Alerts: []store.Alert{stop}}
+	if err := s.Apply(t.Context(), b); err != nil {
+		t.Fatal(err)
+	}
+	if err := incident.New(s, quiet).Correlate(t.Context(), "north", b.Alerts); err != nil {
+		t.Fatal(err)
+	}
+	one, err := i.GetIncident(t.Context(), connect.NewRequest(&pb.GetIncidentRequest{Id: 1}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	page, err := d.GetDevice(t.Context(), connect.NewRequest(&pb.GetDeviceRequest{Site: "north", Id: "plc1"}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, alerts := range map[string][]*pb.IncidentAlert{"incident": one.Msg.Alerts, "device": page.Msg.Alerts} {
+		found := 0
+		for _, a := range alerts {
+			if a.Alert.Id != "d1" {
+				if a.Gravest != nil {
+					t.Errorf("%s: alert %s has no evidence, but the gravest is %v", name, a.Alert.Id, a.Gravest)
+				}
+				continue
+			}
+			found++
+			if !a.Alert.Time.AsTime().Equal(stop.Time) || a.Alert.Count != 15 {
+				t.Errorf("%s: time %v, count %d", name, a.Alert.Time.AsTime(), a.Alert.Count)
+			}
+			if diff := cmp.Diff(a.Alert.Evidence[2], a.Gravest, protocmp.Transform()); diff != "" {
+				t.Errorf("%s: gravest (-want +got):\n%s", name, diff)
+			}
+		}
+		if found != 1 {
+			t.Errorf("%s: the alert is there %d times", name, found)
+		}
 	}
 }
 

@@ -41,6 +41,9 @@ func incidentAlerts(alerts []store.Alert, reasons []store.Reason) []*pb.Incident
 	out := make([]*pb.IncidentAlert, len(alerts))
 	for i, a := range alerts {
 		out[i] = &pb.IncidentAlert{Alert: alertMessage(a), Reason: why[a.ID], Sensor: a.Sensor, Received: timestamp(a.Received), Incident: a.Incident}
+		if e, ok := incident.Gravest(a.Evidence); ok {
+			out[i].Gravest = evidenceMessage(e)
+		}
 	}
 	return out
 }
@@ -54,12 +57,16 @@ func alertMessage(a store.Alert) *pb.Alert {
 		Verdict: verdictMessage(a.Verdict), Count: a.Count, Capture: a.Capture, Revision: a.Revision,
 	}
 	for _, e := range a.Evidence {
-		m.Evidence = append(m.Evidence, &pb.Evidence{
-			File: e.File, Frame: e.Frame, Time: timestamp(e.Time), Protocol: e.Protocol, Message: e.Message, Action: e.Action,
-			Outcome: e.Outcome, Level: e.Level, Object: e.Object, Before: e.Before, After: e.After,
-		})
+		m.Evidence = append(m.Evidence, evidenceMessage(e))
 	}
 	return m
+}
+
+func evidenceMessage(e store.Evidence) *pb.Evidence {
+	return &pb.Evidence{
+		File: e.File, Frame: e.Frame, Time: timestamp(e.Time), Protocol: e.Protocol, Message: e.Message, Action: e.Action,
+		Outcome: e.Outcome, Level: e.Level, Object: e.Object, Before: e.Before, After: e.After,
+	}
 }
 
 func verdictMessage(v *store.Verdict) *pb.Verdict {

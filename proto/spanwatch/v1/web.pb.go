@@ -461,7 +461,10 @@ type IncidentAlert struct {
 	// When the collector had the alert.
 	Received *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=received,proto3" json:"received,omitempty"`
 	// The incident that the alert is part of; 0: none yet.
-	Incident      int64 `protobuf:"varint,5,opt,name=incident,proto3" json:"incident,omitempty"`
+	Incident int64 `protobuf:"varint,5,opt,name=incident,proto3" json:"incident,omitempty"`
+	// The gravest of the alert's evidence, with its own time: the alert's time is that of the first contact, and its count
+	// is over everything. Absent for an alert without evidence.
+	Gravest       *Evidence `protobuf:"bytes,6,opt,name=gravest,proto3" json:"gravest,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -529,6 +532,13 @@ func (x *IncidentAlert) GetIncident() int64 {
 		return x.Incident
 	}
 	return 0
+}
+
+func (x *IncidentAlert) GetGravest() *Evidence {
+	if x != nil {
+		return x.Gravest
+	}
+	return nil
 }
 
 // DeviceSummary is as much of a device as its name plate shows.
@@ -1450,13 +1460,14 @@ const file_spanwatch_v1_web_proto_rawDesc = "" +
 	" \x01(\rR\vdeviceCount\x12\x1f\n" +
 	"\valert_count\x18\v \x01(\rR\n" +
 	"alertCount\x12\x18\n" +
-	"\asummary\x18\f \x01(\tR\asummary\"\xbe\x01\n" +
+	"\asummary\x18\f \x01(\tR\asummary\"\xf0\x01\n" +
 	"\rIncidentAlert\x12)\n" +
 	"\x05alert\x18\x01 \x01(\v2\x13.spanwatch.v1.AlertR\x05alert\x12\x16\n" +
 	"\x06reason\x18\x02 \x01(\tR\x06reason\x12\x16\n" +
 	"\x06sensor\x18\x03 \x01(\tR\x06sensor\x126\n" +
 	"\breceived\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\breceived\x12\x1a\n" +
-	"\bincident\x18\x05 \x01(\x03R\bincident\"\xe3\x01\n" +
+	"\bincident\x18\x05 \x01(\x03R\bincident\x120\n" +
+	"\agravest\x18\x06 \x01(\v2\x16.spanwatch.v1.EvidenceR\agravest\"\xe3\x01\n" +
 	"\rDeviceSummary\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x0e\n" +
@@ -1572,8 +1583,9 @@ var file_spanwatch_v1_web_proto_goTypes = []any{
 	(*Asset)(nil),                 // 19: spanwatch.v1.Asset
 	(*timestamppb.Timestamp)(nil), // 20: google.protobuf.Timestamp
 	(*Alert)(nil),                 // 21: spanwatch.v1.Alert
-	(*Device)(nil),                // 22: spanwatch.v1.Device
-	(*Edge)(nil),                  // 23: spanwatch.v1.Edge
+	(*Evidence)(nil),              // 22: spanwatch.v1.Evidence
+	(*Device)(nil),                // 23: spanwatch.v1.Device
+	(*Edge)(nil),                  // 24: spanwatch.v1.Edge
 }
 var file_spanwatch_v1_web_proto_depIdxs = []int32{
 	4,  // 0: spanwatch.v1.ListIncidentsResponse.incidents:type_name -> spanwatch.v1.Incident
@@ -1588,32 +1600,33 @@ var file_spanwatch_v1_web_proto_depIdxs = []int32{
 	20, // 9: spanwatch.v1.Incident.last_seen:type_name -> google.protobuf.Timestamp
 	21, // 10: spanwatch.v1.IncidentAlert.alert:type_name -> spanwatch.v1.Alert
 	20, // 11: spanwatch.v1.IncidentAlert.received:type_name -> google.protobuf.Timestamp
-	6,  // 12: spanwatch.v1.GraphNode.device:type_name -> spanwatch.v1.DeviceSummary
-	18, // 13: spanwatch.v1.GraphEdge.actions:type_name -> spanwatch.v1.GraphEdge.ActionsEntry
-	12, // 14: spanwatch.v1.ListSitesResponse.sites:type_name -> spanwatch.v1.Site
-	22, // 15: spanwatch.v1.ListDevicesResponse.devices:type_name -> spanwatch.v1.Device
-	22, // 16: spanwatch.v1.GetDeviceResponse.device:type_name -> spanwatch.v1.Device
-	6,  // 17: spanwatch.v1.GetDeviceResponse.parent:type_name -> spanwatch.v1.DeviceSummary
-	6,  // 18: spanwatch.v1.GetDeviceResponse.children:type_name -> spanwatch.v1.DeviceSummary
-	17, // 19: spanwatch.v1.GetDeviceResponse.edges:type_name -> spanwatch.v1.DeviceEdge
-	5,  // 20: spanwatch.v1.GetDeviceResponse.alerts:type_name -> spanwatch.v1.IncidentAlert
-	23, // 21: spanwatch.v1.DeviceEdge.edge:type_name -> spanwatch.v1.Edge
-	6,  // 22: spanwatch.v1.DeviceEdge.peer:type_name -> spanwatch.v1.DeviceSummary
-	0,  // 23: spanwatch.v1.IncidentService.ListIncidents:input_type -> spanwatch.v1.ListIncidentsRequest
-	2,  // 24: spanwatch.v1.IncidentService.GetIncident:input_type -> spanwatch.v1.GetIncidentRequest
-	10, // 25: spanwatch.v1.InventoryService.ListSites:input_type -> spanwatch.v1.ListSitesRequest
-	13, // 26: spanwatch.v1.InventoryService.ListDevices:input_type -> spanwatch.v1.ListDevicesRequest
-	15, // 27: spanwatch.v1.InventoryService.GetDevice:input_type -> spanwatch.v1.GetDeviceRequest
-	1,  // 28: spanwatch.v1.IncidentService.ListIncidents:output_type -> spanwatch.v1.ListIncidentsResponse
-	3,  // 29: spanwatch.v1.IncidentService.GetIncident:output_type -> spanwatch.v1.GetIncidentResponse
-	11, // 30: spanwatch.v1.InventoryService.ListSites:output_type -> spanwatch.v1.ListSitesResponse
-	14, // 31: spanwatch.v1.InventoryService.ListDevices:output_type -> spanwatch.v1.ListDevicesResponse
-	16, // 32: spanwatch.v1.InventoryService.GetDevice:output_type -> spanwatch.v1.GetDeviceResponse
-	28, // [28:33] is the sub-list for method output_type
-	23, // [23:28] is the sub-list for method input_type
-	23, // [23:23] is the sub-list for extension type_name
-	23, // [23:23] is the sub-list for extension extendee
-	0,  // [0:23] is the sub-list for field type_name
+	22, // 12: spanwatch.v1.IncidentAlert.gravest:type_name -> spanwatch.v1.Evidence
+	6,  // 13: spanwatch.v1.GraphNode.device:type_name -> spanwatch.v1.DeviceSummary
+	18, // 14: spanwatch.v1.GraphEdge.actions:type_name -> spanwatch.v1.GraphEdge.ActionsEntry
+	12, // 15: spanwatch.v1.ListSitesResponse.sites:type_name -> spanwatch.v1.Site
+	23, // 16: spanwatch.v1.ListDevicesResponse.devices:type_name -> spanwatch.v1.Device
+	23, // 17: spanwatch.v1.GetDeviceResponse.device:type_name -> spanwatch.v1.Device
+	6,  // 18: spanwatch.v1.GetDeviceResponse.parent:type_name -> spanwatch.v1.DeviceSummary
+	6,  // 19: spanwatch.v1.GetDeviceResponse.children:type_name -> spanwatch.v1.DeviceSummary
+	17, // 20: spanwatch.v1.GetDeviceResponse.edges:type_name -> spanwatch.v1.DeviceEdge
+	5,  // 21: spanwatch.v1.GetDeviceResponse.alerts:type_name -> spanwatch.v1.IncidentAlert
+	24, // 22: spanwatch.v1.DeviceEdge.edge:type_name -> spanwatch.v1.Edge
+	6,  // 23: spanwatch.v1.DeviceEdge.peer:type_name -> spanwatch.v1.DeviceSummary
+	0,  // 24: spanwatch.v1.IncidentService.ListIncidents:input_type -> spanwatch.v1.ListIncidentsRequest
+	2,  // 25: spanwatch.v1.IncidentService.GetIncident:input_type -> spanwatch.v1.GetIncidentRequest
+	10, // 26: spanwatch.v1.InventoryService.ListSites:input_type -> spanwatch.v1.ListSitesRequest
+	13, // 27: spanwatch.v1.InventoryService.ListDevices:input_type -> spanwatch.v1.ListDevicesRequest
+	15, // 28: spanwatch.v1.InventoryService.GetDevice:input_type -> spanwatch.v1.GetDeviceRequest
+	1,  // 29: spanwatch.v1.IncidentService.ListIncidents:output_type -> spanwatch.v1.ListIncidentsResponse
+	3,  // 30: spanwatch.v1.IncidentService.GetIncident:output_type -> spanwatch.v1.GetIncidentResponse
+	11, // 31: spanwatch.v1.InventoryService.ListSites:output_type -> spanwatch.v1.ListSitesResponse
+	14, // 32: spanwatch.v1.InventoryService.ListDevices:output_type -> spanwatch.v1.ListDevicesResponse
+	16, // 33: spanwatch.v1.InventoryService.GetDevice:output_type -> spanwatch.v1.GetDeviceResponse
+	29, // [29:34] is the sub-list for method output_type
+	24, // [24:29] is the sub-list for method input_type
+	24, // [24:24] is the sub-list for extension type_name
+	24, // [24:24] is the sub-list for extension extendee
+	0,  // [0:24] is the sub-list for field type_name
 }
 
 func init() { file_spanwatch_v1_web_proto_init() }
