@@ -49,14 +49,24 @@ const actionCount = int(protocols.ActionControl) + 1
 
 // edge is one edge by address.
 type edge struct {
+	key key
 	sums
-	client, server protocols.Endpoint  // of the first conversation
-	asked, told    [actionCount]uint64 // requests and answers by action
+	links
+	client, server protocols.Endpoint // of the first conversation
 	alters         uint64
-	hop            *hop
-	objects        map[touched]uint64
-	beyond         uint64 // distinct objects that found no room, as far as they can be told apart
+	heard          bool  // somebody was there: an answer, or a request over a connection that stands
+	did            *done // nil where no message was understood
 }
+
+// done is what was asked and answered over an edge.
+type done struct {
+	asked, told [actionCount]uint64 // requests and answers by action
+	objects     map[touched]uint64
+	beyond      uint64 // distinct objects that found no room, as far as they can be told apart
+}
+
+// reached reports whether anybody ever answered. A connection that was refused was answered too, by a reset.
+func (e *edge) reached() bool { return e.heard || e.answers > e.refused }
 
 // touched is an object under an action.
 type touched struct {
@@ -64,61 +74,63 @@ type touched struct {
 	object protocols.Object
 }
 
-func (e *edge) worth() int {
-	switch {
-	case e.alters > 0:
-		return 2
-	case e.objects != nil || e.coverage.Messages > 0:
-		return 1
-	default:
-		return 0
-	}
-}
-
 // deed counts an event. Requests count, and answers whose request went unseen: an exchange counts once. It tells how
 // many objects found no room.
 func (e *edge) deed(ev *protocols.Event, limit int) (dropped uint64) {
+	e.heard = e.heard || ev.From == protocols.Server || ev.Conv.Transport == protocols.TransportTCP
 	if int(ev.Action) >= actionCount || ev.Action == protocols.ActionNone {
 		return 0
 	}
-	if ev.From == protocols.Server {
-		if e.told[ev.Action]++; e.told[ev.Action] <= e.asked[ev.Action] {
-			return 0
-		}
-	} else {
-		e.asked[ev.Action]++
+	if e.did == nil {
+		e.did = new(done)
+	}
+	if !e.did.count(ev) {
+		return 0
 	}
 	if ev.Action.Alters() {
 		e.alters++
-		e.hop.alters++
 	}
-	if ev.Object == (protocols.Object{}) {
+	if ev.Object == (protocols.Object{}) || e.did.touch(touched{ev.Action, ev.Object}, limit) {
 		return 0
 	}
-	t := touched{ev.Action, ev.Object}
-	if e.objects == nil {
-		e.objects = make(map[touched]uint64)
+	return 1
+}
+
+// count tells whether an event is an exchange not counted yet.
+func (d *done) count(ev *protocols.Event) bool {
+	if ev.From == protocols.Client {
+		d.asked[ev.Action]++
+		return true
 	}
-	if _, known := e.objects[t]; known || len(e.objects) < limit {
-		e.objects[t]++
-		return 0
+	d.told[ev.Action]++
+	return d.told[ev.Action] > d.asked[ev.Action]
+}
+
+// touch counts an object and tells whether all found room.
+func (d *done) touch(t touched, limit int) bool {
+	if d.objects == nil {
+		d.objects = make(map[touched]uint64)
 	}
-	e.beyond++
-	if !ev.Action.Alters() {
-		return 1
+	if _, known := d.objects[t]; known || len(d.objects) < limit {
+		d.objects[t]++
+		return true
+	}
+	d.beyond++
+	if !t.action.Alters() {
+		return false
 	}
 	// An altered object takes the place of one that was only looked at.
 	var victim *touched
-	for o := range e.objects {
+	for o := range d.objects {
 		if !o.action.Alters() && (victim == nil || o.compare(*victim) > 0) {
 			victim = &o
 		}
 	}
 	if victim != nil {
-		delete(e.objects, *victim)
-		e.objects[t]++
+		delete(d.objects, *victim)
+		d.objects[t]++
 	}
-	return 1
+	return false
 }
 
 func (t touched) compare(o touched) int {
@@ -133,20 +145,23 @@ func compareObjects(a, b protocols.Object) int {
 // merge adds another edge by address to this one.
 func (e *edge) merge(o *edge) {
 	e.sums.add(&o.sums)
-	for k := range o.asked {
-		e.asked[k] += o.asked[k]
-		e.told[k] += o.told[k]
-	}
 	e.alters += o.alters
-	e.beyond += o.beyond
-	if len(o.objects) == 0 {
+	if o.did == nil {
 		return
 	}
-	if e.objects == nil {
-		e.objects = make(map[touched]uint64, len(o.objects))
+	if e.did == nil {
+		e.did = new(done)
 	}
-	for t, n := range o.objects {
-		e.objects[t] += n
+	for k := range o.did.asked {
+		e.did.asked[k] += o.did.asked[k]
+		e.did.told[k] += o.did.told[k]
+	}
+	e.did.beyond += o.did.beyond
+	if len(o.did.objects) > 0 && e.did.objects == nil {
+		e.did.objects = make(map[touched]uint64, len(o.did.objects))
+	}
+	for t, n := range o.did.objects {
+		e.did.objects[t] += n
 	}
 }
 
@@ -160,27 +175,38 @@ type resolved struct {
 
 // Edges gives all edges with the ids that devices have now, sorted by addresses, port and protocol.
 func (g *Graph) Edges() []Edge {
-	merged := make(map[resolved]*edge)
-	var order []resolved
+	type one struct {
+		resolved
+		edge   *edge
+		copied bool // and not the graph's own
+	}
+	var all []one
+	merged := make(map[resolved]int) // places in all
 	for _, k := range g.labelled() {
 		e := k.edge
 		r := resolved{
 			client: g.name(e.client), server: g.name(e.server),
 			protocol: k.label, transport: k.transport, port: k.port,
 		}
-		m := merged[r]
-		if m == nil {
-			m = &edge{client: e.client, server: e.server, sums: sums{first: e.first, last: e.last}}
-			merged[r] = m
-			order = append(order, r)
+		at, known := merged[r]
+		if !known {
+			merged[r] = len(all)
+			all = append(all, one{resolved: r, edge: e})
+			continue
 		}
-		m.merge(e)
+		m := &all[at]
+		if !m.copied {
+			sum := &edge{client: m.edge.client, server: m.edge.server, sums: sums{first: m.edge.first, last: m.edge.last}}
+			sum.merge(m.edge)
+			m.edge, m.copied = sum, true
+		}
+		m.edge.merge(e)
 	}
-	all := make([]Edge, 0, len(merged))
-	for _, r := range order {
-		all = append(all, g.record(r, merged[r]))
+	records := make([]Edge, 0, len(all))
+	for _, m := range all {
+		records = append(records, g.record(m.resolved, m.edge))
 	}
-	return all
+	return records
 }
 
 // name gives the device id of an endpoint, or its address when it is no device.
@@ -241,21 +267,24 @@ func (g *Graph) record(r resolved, e *edge) Edge {
 		Client: g.ids(e.client), Server: g.ids(e.server),
 		ClientIP: e.client.Address().String(), ServerIP: e.server.Address().String(),
 		Protocol: r.protocol, Port: r.port, Actions: make(map[string]uint64), Objects: []Object{},
-		Count: uint64(len(e.objects)) + e.beyond, Packets: e.packets, Bytes: e.bytes,
-		FirstSeen: e.first, LastSeen: e.last, Baseline: g.baseline(e),
+		Packets: e.packets, Bytes: e.bytes, FirstSeen: e.first, LastSeen: e.last, Baseline: g.baseline(e),
 	}
-	for a := range e.asked {
-		if n := max(e.asked[a], e.told[a]); n > 0 {
+	if e.did == nil {
+		return v
+	}
+	v.Count = uint64(len(e.did.objects)) + e.did.beyond
+	for a := range e.did.asked {
+		if n := max(e.did.asked[a], e.did.told[a]); n > 0 {
 			v.Actions[protocols.Action(a).String()] = n
 		}
 	}
-	order := make([]touched, 0, len(e.objects))
-	for t := range e.objects {
+	order := make([]touched, 0, len(e.did.objects))
+	for t := range e.did.objects {
 		order = append(order, t)
 	}
 	slices.SortFunc(order, touched.compare)
 	for _, t := range order[:min(len(order), g.config.MaxObjects)] {
-		v.Objects = append(v.Objects, Object{Action: t.action.String(), Object: t.object.String(), Count: e.objects[t]})
+		v.Objects = append(v.Objects, Object{Action: t.action.String(), Object: t.object.String(), Count: e.did.objects[t]})
 	}
 	return v
 }

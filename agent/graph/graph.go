@@ -2,6 +2,7 @@ package graph
 
 import (
 	"cmp"
+	"container/list"
 	"slices"
 	"time"
 
@@ -14,9 +15,12 @@ type Config struct {
 	LearnUntil time.Time
 	// LearnFor is the length of the learning time where LearnUntil is not set; default 14 days.
 	LearnFor time.Duration
-	// MaxEdges bounds the edges by address; default 50,000. The least recently seen go first, those over which
-	// nothing was altered before the others.
+	// MaxEdges bounds the edges by address; default 50,000. Those over which nobody answered go first, then those over
+	// which nothing was understood, then those over which nothing was altered; among equals the least recently used.
 	MaxEdges int
+	// MaxUnanswered bounds among these the edges over which nobody answered, which is what a scan leaves behind; default
+	// 8,192.
+	MaxUnanswered int
 	// MaxObjects bounds the objects kept of an edge; default 64. Altered objects are kept before others.
 	MaxObjects int
 	// MaxGuesses bounds the conversations held apart because their direction is a guess; default 8,192.
@@ -34,6 +38,7 @@ type Stats struct {
 const (
 	defaultLearnFor   = 14 * 24 * time.Hour
 	defaultMaxEdges   = 50_000
+	defaultUnanswered = 8_192
 	defaultMaxObjects = 64
 	defaultMaxGuesses = 8_192
 )
@@ -71,8 +76,8 @@ type Graph struct {
 	packets uint64
 	bytes   uint64
 	stats   Stats
-	out     map[protocols.Address]*outgoing                                // who asks whom, kept with the edges
-	asked   map[protocols.Address]map[protocols.Address]protocols.Endpoint // the same from the server's side
+	nodes   map[protocols.Address]*node // the ends of the edges
+	queues  [worths]list.List           // the edges by worth, each in the order of last use
 }
 
 // New makes an empty Graph that names devices by ids.
@@ -83,6 +88,9 @@ func New(c Config, ids func(protocols.Endpoint) string) *Graph {
 	if c.MaxEdges <= 0 {
 		c.MaxEdges = defaultMaxEdges
 	}
+	if c.MaxUnanswered <= 0 {
+		c.MaxUnanswered = defaultUnanswered
+	}
 	if c.MaxObjects <= 0 {
 		c.MaxObjects = defaultMaxObjects
 	}
@@ -90,8 +98,7 @@ func New(c Config, ids func(protocols.Endpoint) string) *Graph {
 		c.MaxGuesses = defaultMaxGuesses
 	}
 	return &Graph{
-		config: c, ids: ids, edges: make(map[key]*edge), guesses: make(map[uint64]*guess),
-		out: make(map[protocols.Address]*outgoing), asked: make(map[protocols.Address]map[protocols.Address]protocols.Endpoint),
+		config: c, ids: ids, edges: make(map[key]*edge), guesses: make(map[uint64]*guess), nodes: make(map[protocols.Address]*node),
 	}
 }
 
@@ -121,6 +128,7 @@ func (g *Graph) Flow(f *protocols.Flow) {
 		delete(g.guesses, f.Conv.ID)
 		e.add(&held.sums)
 	}
+	g.used(e)
 }
 
 // Event adds a deed.
@@ -139,6 +147,7 @@ func (g *Graph) Event(ev *protocols.Event) {
 		e.add(&held.sums)
 	}
 	g.stats.DroppedObjects += e.deed(ev, g.config.MaxObjects)
+	g.used(e)
 }
 
 func (g *Graph) clock(first, last time.Time) {
@@ -156,40 +165,6 @@ func (g *Graph) learnUntil() time.Time {
 		return g.config.LearnUntil
 	}
 	return g.first.Add(g.config.LearnFor)
-}
-
-// edge gives the edge by address of a conversation and label, creating it.
-func (g *Graph) edge(c *protocols.Conversation, label string, at time.Time) *edge {
-	k := key{
-		client: c.Client.Address(), server: c.Server.Address(), transport: c.Transport, port: c.Server.Port, label: label,
-	}
-	if e := g.edges[k]; e != nil {
-		return e
-	}
-	if len(g.edges) >= g.config.MaxEdges {
-		g.evict()
-	}
-	e := &edge{client: c.Client, server: c.Server, sums: sums{first: at, last: at}}
-	e.hop = g.link(k, e)
-	g.edges[k] = e
-	return e
-}
-
-// evict forgets an eighth of the edges: those that altered nothing first, the least recent first.
-func (g *Graph) evict() {
-	keys := make([]key, 0, len(g.edges))
-	for k := range g.edges {
-		keys = append(keys, k)
-	}
-	slices.SortFunc(keys, func(a, b key) int {
-		x, y := g.edges[a], g.edges[b]
-		return cmp.Or(cmp.Compare(x.worth(), y.worth()), x.last.Compare(y.last), a.compare(b))
-	})
-	for _, k := range keys[:len(keys)/8+1] {
-		delete(g.edges, k)
-		g.stats.EvictedEdges++
-	}
-	g.relink()
 }
 
 // guess is a conversation whose direction and protocol are not known yet.
@@ -220,7 +195,9 @@ func (g *Graph) settleOldest() {
 			continue
 		}
 		delete(g.guesses, id)
-		g.edge(held.conv, "", held.sums.first).add(&held.sums)
+		e := g.edge(held.conv, "", held.sums.first)
+		e.add(&held.sums)
+		g.used(e)
 		g.stats.SettledGuesses++
 	}
 	g.order = slices.Delete(g.order, 0, half)

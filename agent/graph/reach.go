@@ -3,7 +3,6 @@ package graph
 import (
 	"cmp"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 
@@ -27,60 +26,48 @@ const (
 	maxReached = 256
 )
 
-// hop is all edges between two addresses, as far as reach goes.
+// hop is all edges over which a client talked to a server.
 type hop struct {
-	server protocols.Endpoint
+	server *node
 	alters uint64
-	labels map[string]bool // the transport's name where no protocol was recognised
+	labels []string // the transport's name where no protocol was recognised
 }
 
-// outgoing is what a client asks of whom.
-type outgoing struct {
-	client protocols.Endpoint
-	to     map[protocols.Address]*hop
-}
-
-// link keeps the edge's two ends as neighbours.
-func (g *Graph) link(k key, e *edge) *hop {
-	o := g.out[k.client]
-	if o == nil {
-		o = &outgoing{client: e.client, to: make(map[protocols.Address]*hop)}
-		g.out[k.client] = o
-	}
-	h := o.to[k.server]
-	if h == nil {
-		h = &hop{server: e.server, labels: make(map[string]bool)}
-		o.to[k.server] = h
-		if g.asked[k.server] == nil {
-			g.asked[k.server] = make(map[protocols.Address]protocols.Endpoint)
+// hops gives whom an address talked to as a client, by address.
+func (n *node) hops() []hop {
+	var all []hop
+	at := make(map[*node]int)
+	for e := n.out; e != nil; e = e.nextOut {
+		k, known := at[e.to]
+		if !known {
+			k = len(all)
+			at[e.to] = k
+			all = append(all, hop{server: e.to})
 		}
-		g.asked[k.server][k.client] = e.client
+		h := &all[k]
+		h.alters += e.alters
+		if l := cmp.Or(e.key.label, e.key.transport.String()); !slices.Contains(h.labels, l) {
+			h.labels = append(h.labels, l)
+		}
 	}
-	h.labels[cmp.Or(k.label, k.transport.String())] = true
-	return h
+	slices.SortFunc(all, func(a, b hop) int { return a.server.at.Address().Compare(b.server.at.Address()) })
+	return all
 }
 
-// relink builds the neighbourhood anew after edges were forgotten.
-func (g *Graph) relink() {
-	g.out = make(map[protocols.Address]*outgoing)
-	g.asked = make(map[protocols.Address]map[protocols.Address]protocols.Endpoint)
-	for k, e := range g.edges {
-		e.hop = g.link(k, e)
-		e.hop.alters += e.alters
-	}
-}
-
-// Reach gives the devices that a device can get at: those it talks to as a client, and from there on along edges over
-// which something was altered before, because who may alter may be made to. Ranked by what was altered over the last
-// hop, then by hops and address; at most 256. Conversations whose direction is a guess do not count.
+// Reach gives the devices that a device can get at: those it talks to as a client, and from there on along edges
+// over which something was altered before, because who may alter may be made to. Ranked by what was altered over the
+// last hop, then by hops and address; at most 256. Conversations whose direction is a guess do not count.
 func (g *Graph) Reach(device string) []Reached {
 	if device == "" {
 		return nil
 	}
-	clients := make(map[string][]protocols.Address)
-	for _, o := range g.out {
-		if id := g.ids(o.client); id != "" {
-			clients[id] = append(clients[id], o.client.Address())
+	clients := make(map[string][]*node)
+	for _, n := range g.nodes {
+		if n.out == nil {
+			continue
+		}
+		if id := g.ids(n.at); id != "" {
+			clients[id] = append(clients[id], n)
 		}
 	}
 	seen := map[string]bool{device: true}
@@ -89,7 +76,7 @@ func (g *Graph) Reach(device string) []Reached {
 	for hops := 1; hops <= maxHops && len(frontier) > 0; hops++ {
 		var next []string
 		for _, from := range frontier {
-			slices.SortFunc(clients[from], protocols.Address.Compare)
+			slices.SortFunc(clients[from], func(a, b *node) int { return a.at.Address().Compare(b.at.Address()) })
 			for _, r := range g.step(clients[from], from, hops) {
 				if !seen[r.Device] {
 					seen[r.Device] = true
@@ -107,20 +94,23 @@ func (g *Graph) Reach(device string) []Reached {
 }
 
 // step gives what a device at the given addresses gets at directly; beyond the first hop only what it altered before.
-func (g *Graph) step(addresses []protocols.Address, from string, hops int) []Reached {
+func (g *Graph) step(clients []*node, from string, hops int) []Reached {
 	merged := make(map[string]*Reached)
 	var order []string
-	for _, a := range addresses {
-		out := g.out[a]
-		for _, to := range slices.SortedFunc(maps.Keys(out.to), protocols.Address.Compare) {
-			h := out.to[to]
-			id := g.ids(h.server)
-			if id == "" || hops > 1 && h.alters == 0 {
+	for _, client := range clients {
+		for _, h := range client.hops() {
+			if hops > 1 && h.alters == 0 {
+				continue
+			}
+			id := g.ids(h.server.at)
+			if id == "" {
 				continue
 			}
 			r := merged[id]
 			if r == nil {
-				r = &Reached{Device: id, IP: to.String(), Hops: hops, Via: from, ViaIP: a.String()}
+				r = &Reached{
+					Device: id, IP: h.server.at.Address().String(), Hops: hops, Via: from, ViaIP: client.at.Address().String(),
+				}
 				merged[id] = r
 				order = append(order, id)
 			}
@@ -142,7 +132,7 @@ func (g *Graph) step(addresses []protocols.Address, from string, hops int) []Rea
 // protocols gives what was recognised between two addresses, or the transports where nothing was.
 func (h *hop) protocols() []string {
 	var known, carriers []string
-	for l := range h.labels {
+	for _, l := range h.labels {
 		if slices.Contains(transportNames, l) {
 			carriers = append(carriers, l)
 		} else {
@@ -175,11 +165,19 @@ func (r *Reached) reason() string {
 // Dependants gives the ids of the devices that ask the one at an endpoint, sorted: who loses sight or control when it
 // fails. At most 256.
 func (g *Graph) Dependants(server protocols.Endpoint) []string {
+	n := g.nodes[server.Address()]
+	if n == nil {
+		return nil
+	}
 	self := g.ids(server)
+	asked := make(map[*node]bool)
 	var all []string
-	for _, client := range g.asked[server.Address()] {
-		if id := g.ids(client); id != "" && id != self {
-			all = append(all, id)
+	for e := n.in; e != nil; e = e.nextIn {
+		if !asked[e.from] {
+			asked[e.from] = true
+			if id := g.ids(e.from.at); id != "" && id != self {
+				all = append(all, id)
+			}
 		}
 	}
 	slices.Sort(all)
