@@ -26,18 +26,21 @@ const (
 	maxReached = 256
 )
 
-// hop is all edges over which a client talked to a server.
+// hop is all edges over which a client got through to a server.
 type hop struct {
 	server *node
 	alters uint64
 	labels []string // the transport's name where no protocol was recognised
 }
 
-// hops gives whom an address talked to as a client, by address.
+// hops gives whom an address got through to as a client, by address.
 func (n *node) hops() []hop {
 	var all []hop
 	at := make(map[*node]int)
 	for e := n.out; e != nil; e = e.nextOut {
+		if !e.reached() {
+			continue
+		}
 		k, known := at[e.to]
 		if !known {
 			k = len(all)
@@ -54,9 +57,10 @@ func (n *node) hops() []hop {
 	return all
 }
 
-// Reach gives the devices that a device can get at: those it talks to as a client, and from there on along edges
+// Reach gives the devices that a device can get at: those that answered it as a client, and from there on along edges
 // over which something was altered before, because who may alter may be made to. Ranked by what was altered over the
-// last hop, then by hops and address; at most 256. Conversations whose direction is a guess do not count.
+// last hop, then by hops and address; at most 256. Conversations whose direction is a guess do not count, nor those that
+// were refused or never answered.
 func (g *Graph) Reach(device string) []Reached {
 	if device == "" {
 		return nil
@@ -173,7 +177,7 @@ func (g *Graph) Dependants(server protocols.Endpoint) []string {
 	asked := make(map[*node]bool)
 	var all []string
 	for e := n.in; e != nil; e = e.nextIn {
-		if !asked[e.from] {
+		if !asked[e.from] && e.reached() {
 			asked[e.from] = true
 			if id := g.ids(e.from.at); id != "" && id != self {
 				all = append(all, id)

@@ -50,6 +50,9 @@ func TestScanIsCheap(t *testing.T) {
 	if last := edges[len(edges)-1].ServerIP; len(edges) != room+1 || last != flows[targets-1].Conv.Server.Addr.String() {
 		t.Errorf("the last target is not among the edges: %s is", last)
 	}
+	if r := g.Reach("10.0.0.66"); len(r) != 0 {
+		t.Errorf("who never got an answer reaches %d devices", len(r))
+	}
 }
 
 // What is worth less goes first, and among equals what was not used for longest.
@@ -83,6 +86,31 @@ func TestTheWorstEdgeGoesFirst(t *testing.T) {
 	use("10.0.0.7", 1, protocols.ActionWrite) // two edges: before and after it was understood
 	if got := servers(); !slices.Equal(got, []string{"10.0.0.3", "10.0.0.4", "10.0.0.7"}) {
 		t.Errorf("kept %v: want all unanswered ones gone", got)
+	}
+}
+
+// A device that refused every connection is not within reach, nor does it depend on anybody.
+func TestRefusedIsNotReached(t *testing.T) {
+	g := New(Config{}, names)
+	contact := func(server string, answered, refused uint64) {
+		f := flow(conv("10.0.0.1", server, 502), "", 0)
+		f.Answered, f.Refused = answered, refused
+		g.Flow(f)
+	}
+	contact("10.0.0.2", 1, 0)
+	contact("10.0.0.3", 1, 1) // a reset is an answer of the address, not of a service
+	contact("10.0.0.4", 0, 0)
+	contact("10.0.0.5", 1, 1)
+	contact("10.0.0.5", 1, 0)
+	var got []string
+	for _, r := range g.Reach("d1") {
+		got = append(got, r.Device)
+	}
+	if !slices.Equal(got, []string{"d2", "d5"}) {
+		t.Errorf("reach %v, want d2 and d5", got)
+	}
+	if d := g.Dependants(at("10.0.0.3", 0)); len(d) != 0 {
+		t.Errorf("%v depend on a device that refused them", d)
 	}
 }
 
