@@ -18,7 +18,7 @@ const (
 	flagDesired   = 1 << 8
 	flagAvailable = 1 << 7
 	flagReserved  = 1 << 6
-	maskRecursion = flagAnswer | flagTruncated | flagDesired | flagAvailable | flagReserved | 0x0030
+	maskRecursion = flagTruncated | flagDesired | flagAvailable | flagReserved | 0x0030
 	maxRcode      = 11 // RFC 8490 §3.2.2 has the last one that fits
 )
 
