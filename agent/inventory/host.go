@@ -2,6 +2,7 @@ package inventory
 
 import (
 	"cmp"
+	"container/list"
 	"net/netip"
 	"slices"
 	"time"
@@ -24,6 +25,8 @@ type host struct {
 	answered    set[uint16] // ports on which it answered conversations of no protocol of OT
 	facts       map[factKey]*fact
 	did         behaviour
+	worth       worth
+	place       *list.Element // in the queue of its worth; nil for a host without IP
 }
 
 // binding is a MAC under which an address was seen.
@@ -42,6 +45,7 @@ type link struct {
 	routes bool // carries more addresses than a host would
 	shared bool // both ends of a conversation used it: it tells nothing
 	first  time.Time
+	idle   *list.Element // in the queue of those that carry no address; nil while it carries some
 }
 
 const (
@@ -65,53 +69,6 @@ func (h *host) addressed(c *protocols.Conversation, side protocols.Side) bool {
 	return side == protocols.Client || c.Transport == protocols.TransportTCP || h.spoken
 }
 
-// host gives the host of an address, creating it.
-func (i *Inventory) host(a netip.Addr) *host {
-	if h := i.hosts[a]; h != nil {
-		return h
-	}
-	if len(i.hosts) >= i.config.MaxDevices {
-		i.evict()
-	}
-	h := &host{addr: a}
-	i.hosts[a] = h
-	return h
-}
-
-// evict forgets an eighth of the hosts: silent ones first, then those without a part in OT, the least recent first.
-func (i *Inventory) evict() {
-	all := make([]*host, 0, len(i.hosts))
-	for _, h := range i.hosts {
-		all = append(all, h)
-	}
-	worth := func(h *host) int {
-		switch {
-		case h.did.serves() || h.did.asked.total > 0:
-			return 2
-		case h.spoken:
-			return 1
-		default:
-			return 0
-		}
-	}
-	slices.SortFunc(all, func(a, b *host) int {
-		return cmp.Or(cmp.Compare(worth(a), worth(b)), a.last.Compare(b.last), a.addr.Compare(b.addr))
-	})
-	for _, h := range all[:len(all)/8+1] {
-		delete(i.hosts, h.addr)
-		delete(i.byID, h.id)
-		delete(i.compromise, h.id)
-		if h.inside {
-			i.private--
-		}
-		for _, b := range h.bindings {
-			b.link.hosts = slices.DeleteFunc(b.link.hosts, func(o *host) bool { return o == h })
-			b.link.judge()
-		}
-		i.stats.EvictedHosts++
-	}
-}
-
 func (i *Inventory) spoke(h *host) {
 	if !h.spoken {
 		h.spoken = true
@@ -120,49 +77,6 @@ func (i *Inventory) spoke(h *host) {
 			i.private++
 		}
 	}
-}
-
-// link gives the record of a MAC, creating it; nil when the table is full of MACs in use.
-func (i *Inventory) link(m protocols.MAC, at time.Time) *link {
-	if l := i.links[m]; l != nil {
-		return l
-	}
-	if len(i.links) >= i.config.MaxDevices {
-		i.evictLinks()
-		if len(i.links) >= i.config.MaxDevices {
-			i.stats.DroppedBindings++
-			return nil
-		}
-	}
-	l := &link{mac: m, first: at}
-	i.links[m] = l
-	return l
-}
-
-// evictLinks forgets MACs that carry no address, the least recent first.
-func (i *Inventory) evictLinks() {
-	var idle []*link
-	for _, l := range i.links {
-		if len(l.hosts) == 0 {
-			idle = append(idle, l)
-		}
-	}
-	slices.SortFunc(idle, func(a, b *link) int {
-		return cmp.Or(a.last().Compare(b.last()), slices.Compare(a.mac[:], b.mac[:]))
-	})
-	for _, l := range idle[:min(len(idle), len(i.links)/8+1)] {
-		delete(i.links, l.mac)
-		delete(i.byID, l.id)
-		delete(i.compromise, l.id)
-		i.stats.EvictedLinks++
-	}
-}
-
-func (l *link) last() time.Time {
-	if l.own != nil {
-		return l.own.last
-	}
-	return l.first
 }
 
 // bare gives the host that stands for what the MAC says without IP.
@@ -202,6 +116,7 @@ func (i *Inventory) bind(h *host, m protocols.MAC, at time.Time, proven bool) {
 	}
 	if len(l.hosts) < maxCarried {
 		l.hosts = append(l.hosts, h)
+		i.busy(l)
 	} else {
 		i.stats.DroppedBindings++
 	}
@@ -229,7 +144,7 @@ func (h *host) provenOn(l *link) bool {
 // judge decides anew whether the MAC routes: IPv4 addresses count each, IPv6 addresses by network, because one host
 // has many of those.
 func (l *link) judge() {
-	foreign := make(map[netip.Prefix]bool, routerAt)
+	foreign := make([]netip.Prefix, 0, routerAt)
 	l.routes = false
 	for _, h := range l.hosts {
 		if h.provenOn(l) {
@@ -239,7 +154,9 @@ func (l *link) judge() {
 		if h.addr.Is6() {
 			p = neighbourhood(h.addr)
 		}
-		foreign[p] = true
+		if !slices.Contains(foreign, p) {
+			foreign = append(foreign, p)
+		}
 		if len(foreign) >= routerAt {
 			l.routes = true
 			return

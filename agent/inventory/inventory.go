@@ -1,6 +1,7 @@
 package inventory
 
 import (
+	"container/list"
 	"crypto/sha256"
 	"encoding/hex"
 	"net/netip"
@@ -16,9 +17,11 @@ type Config struct {
 	// Networks are the site's own; empty: the private, shared and link-local ranges. Public networks in which an
 	// address proved to be on link, or serves OT, belong to the site either way.
 	Networks []netip.Prefix
-	// MaxDevices bounds the addresses remembered; default 20,000. The least recently seen go first, those without a
-	// part in OT before the others.
+	// MaxDevices bounds the addresses remembered; default 20,000. Those that never spoke go first, then those without a
+	// part in OT; among equals the least recently used.
 	MaxDevices int
+	// MaxSilent bounds among these the addresses that never spoke, which is what a scan asks for; default 4,096.
+	MaxSilent int
 	// MaxFacts bounds the facts kept of one address; default 96.
 	MaxFacts int
 }
@@ -36,6 +39,7 @@ type Stats struct {
 
 const (
 	defaultMaxDevices = 20_000
+	defaultMaxSilent  = 4_096
 	defaultMaxFacts   = 96
 	maxSiteNetworks   = 1024
 )
@@ -57,12 +61,17 @@ type Inventory struct {
 	compromise map[string]Compromise // by any id of a device
 	private    int                   // hosts inside the site's networks that spoke
 	stats      Stats
+	queues     [worths]list.List // the hosts by worth, each in the order of last use
+	idle       list.List         // the links that carry no address, in the order of last use
 }
 
 // New makes an empty Inventory.
 func New(c Config) *Inventory {
 	if c.MaxDevices <= 0 {
 		c.MaxDevices = defaultMaxDevices
+	}
+	if c.MaxSilent <= 0 {
+		c.MaxSilent = defaultMaxSilent
 	}
 	if c.MaxFacts <= 0 {
 		c.MaxFacts = defaultMaxFacts
@@ -101,6 +110,7 @@ func (i *Inventory) Binding(b protocols.Binding) {
 	if b.OnLink {
 		i.publish(h.addr)
 	}
+	i.used(h)
 }
 
 // Flow takes in that two endpoints exchanged packets.
@@ -142,6 +152,11 @@ func (i *Inventory) Event(e *protocols.Event) {
 	})
 	if !e.Ordinary {
 		i.behaviour(e, ends)
+		for _, h := range ends {
+			if h != nil {
+				i.used(h)
+			}
+		}
 	}
 	i.facts(e, ends)
 }
@@ -165,6 +180,7 @@ func (i *Inventory) endpoints(c *protocols.Conversation, first, last time.Time, 
 			}
 		}
 		f(protocols.Side(side), h)
+		i.used(h)
 	}
 }
 
