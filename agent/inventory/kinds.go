@@ -40,7 +40,7 @@ var kinds = map[string]kind{
 	TypeIO:          {CategoryOT, "1", "medium", false},
 	TypeGateway:     {CategoryOT, "1", "high", false},
 	TypeHMI:         {CategoryOT, "2", "medium", true},
-	TypeSCADAServer: {CategoryOT, "2", "medium", true},
+	TypeSCADAServer: {CategoryOT, "2", "high", true},
 	TypeEngineering: {CategoryOT, "2", "medium", true},
 	TypeHistorian:   {CategoryOT, "3", "medium", true},
 	TypeNetwork:     {CategoryNetwork, "", "medium", false},
