@@ -65,8 +65,8 @@ type done struct {
 	beyond      uint64 // distinct objects that found no room, as far as they can be told apart
 }
 
-// reached reports whether anybody ever answered. A connection that was refused was answered too, by a reset.
-func (e *edge) reached() bool { return e.heard || e.answers > e.refused }
+// reached reports whether anybody ever answered; a refusal is no answer.
+func (e *edge) reached() bool { return e.heard || e.answers > 0 }
 
 // touched is an object under an action.
 type touched struct {

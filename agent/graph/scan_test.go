@@ -98,10 +98,11 @@ func TestRefusedIsNotReached(t *testing.T) {
 		g.Flow(f)
 	}
 	contact("10.0.0.2", 1, 0)
-	contact("10.0.0.3", 1, 1) // a reset is an answer of the address, not of a service
+	contact("10.0.0.3", 0, 1)
 	contact("10.0.0.4", 0, 0)
-	contact("10.0.0.5", 1, 1)
-	contact("10.0.0.5", 1, 0)
+	contact("10.0.0.5", 0, 1)
+	contact("10.0.0.5", 0, 1)
+	contact("10.0.0.5", 1, 0) // once is enough
 	var got []string
 	for _, r := range g.Reach("d1") {
 		got = append(got, r.Device)
