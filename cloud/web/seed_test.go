@@ -58,10 +58,13 @@ func seed(t *testing.T, s store.Store) {
 		},
 		Alerts: []store.Alert{{
 			ID: "harbour-1", Site: "harbour-terminal", Rule: "new-client", Title: "Device became a client of a controller for the first time",
-			Severity: "low", Level: "read", Time: at(-7200), LastTime: at(-7100), Actor: "h-nvr", Target: "h-crane", ActorIP: "192.168.40.80", TargetIP: "192.168.40.12",
+			Severity: "low", Level: "read", Time: at(-14400), LastTime: at(-7100), Actor: "h-nvr", Target: "h-crane", ActorIP: "192.168.40.80", TargetIP: "192.168.40.12",
 			Protocol: "modbus", Techniques: []string{"T0888"}, Description: "NVR, a camera recorder, read holding registers of CRANE-2. It never spoke with a controller before.",
-			Evidence: []store.Evidence{{Frame: 88213, Time: at(-7200), Protocol: "modbus", Message: "Read Holding Registers", Action: "read", Outcome: "done", Level: "read", Object: "unit 1 holding-register 0–9"}},
-			Count:    4, Revision: 1,
+			Evidence: []store.Evidence{
+				{Frame: 61077, Time: at(-14400), Protocol: "tcp", Message: "conversation with TCP port 502", Action: "connect", Outcome: "done", Level: "contact"},
+				{Frame: 88213, Time: at(-7200), Protocol: "modbus", Message: "Read Holding Registers", Action: "read", Outcome: "done", Level: "read", Object: "unit 1 holding-register 0–9"},
+			},
+			Count: 4, Revision: 1,
 		}},
 	}
 	engine := incident.New(s, quiet)
@@ -217,13 +220,14 @@ func plantAlerts() []store.Alert {
 	explore.Description = "ENG-03 read the identity of PLC-2 and uploaded the block OB1 from it."
 	explore.Evidence = []store.Evidence{{Frame: 24002, Time: at(240), Protocol: "s7comm", Message: "Start Upload", Action: "upload", Outcome: "done", Level: "engineering-read", Object: "OB1"}}
 
-	control := impact("c4e8812fa06b", "plc2", "PLC-2", "10.20.1.12", 318, 49)
-	control.Severity, control.Level, control.Protocol, control.Count, control.Techniques = "high", "control", "s7comm", 6, []string{"T0843", "T0858", "T0889"}
+	control := impact("c4e8812fa06b", "plc2", "PLC-2", "10.20.1.12", 279, 88)
+	control.Severity, control.Level, control.Protocol, control.Count, control.Techniques = "high", "control", "s7comm", 15, []string{"T0843", "T0858", "T0889"}
 	control.Capture = "evidence/c4e8812fa06b.pcapng"
 	control.Description = "ENG-03 stopped PLC-2, downloaded a changed block OB1 into it and started it again. PLC-2 drives the pumps of line 1 and is of high criticality."
 	control.Impacted = append(control.Impacted, store.Asset{Device: "hmi1", Name: "HMI-LINE1", IP: "10.20.2.21", Type: "hmi", Criticality: "medium", Reason: "Shows and commands what PLC-2 controls"})
 	control.Impacted[0].Criticality = "high"
 	control.Evidence = []store.Evidence{
+		{Frame: 30011, Time: at(279), Protocol: "tcp", Message: "conversation with TCP port 102", Action: "connect", Outcome: "done", Level: "contact"},
 		{Frame: 31877, Time: at(318), Protocol: "s7comm", Message: "PLC Stop", Action: "control", Outcome: "done", Level: "control", Object: "CPU", Before: "run", After: "stop"},
 		{Frame: 31902, Time: at(322.5), Protocol: "s7comm", Message: "Request Download", Action: "download", Outcome: "done", Level: "control", Object: "OB1", Before: "2 184 bytes", After: "2 640 bytes"},
 		{Frame: 32240, Time: at(361.9), Protocol: "s7comm", Message: "PI Service _INSE", Action: "control", Outcome: "done", Level: "control", Object: "OB1"},

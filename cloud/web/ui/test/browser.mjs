@@ -22,6 +22,9 @@ const looks = [
 /** sees waits until a text can be seen. */
 const sees = (page, text) => page.getByText(text).first().waitFor({ state: "visible", timeout: 10_000 });
 
+/** told gives what an element tells, read aloud or in sight, with plain spaces. */
+const told = async (element) => (await element.innerText()).replace(/\s+/g, " ").trim();
+
 /** accessible fails on what axe calls serious or critical. */
 async function accessible(page, where) {
   await page.evaluate(axe); // through the debugger: the pages' policy would refuse a script element, as it should
@@ -83,6 +86,11 @@ async function walk(look) {
     await sees(page, "Could be reached next");
     await page.locator("canvas").first().waitFor();
     assert.equal(await page.getByRole("button", { name: / to .*(High|Medium)/ }).count(), 5);
+    // The time of the first contact, the gravest deed at its own time, the extent apart from it.
+    assert.match(await told(page.getByRole("button", { name: /PLC Stop/ })), /^first 03:02:43 Control ENG-03 → PLC-2 gravest: PLC Stop at 03:03:22 \(done\) 15 messages High$/);
+    assert.match(await told(page.getByRole("button", { name: /PLC-2 to PLC-4/ })), /gravest: Setup Communication at 03:04:46 \(done\) 2 conversations High$/);
+    assert.match(await told(page.getByRole("button", { name: /ENG-03 to PLC-3/ })), /gravest: Write Multiple Registers at 03:00:18 \(done\) 9 messages High$/);
+    assert.doesNotMatch(await told(page.getByRole("main")), /×/);
     await wide();
   });
   const incident = new URL(page.url()).pathname;
@@ -92,6 +100,7 @@ async function walk(look) {
     await sees(page, "Request Download");
     await sees(page, "Change Operating Mode");
     await sees(page, "evidence/c4e8812fa06b.pcapng");
+    assert.match(await told(page.getByRole("region", { name: "Alert", exact: true }).first()), /gravest: PLC Stop at 03:03:22 \(done\).* First contact 2026-03-14 03:02:43 Last activity 2026-03-14 03:04:11 In all 15 messages/);
     assert.match(page.url(), /alert=c4e8812fa06b/);
     assert.equal(await page.locator("time").first().getAttribute("title"), "Local time: 14 Mar 2026, 03:58:04 CET");
   });
@@ -110,12 +119,15 @@ async function walk(look) {
     await page.getByRole("button", { name: /^PLC-3, Controller/ }).focus();
     await page.keyboard.press("Enter");
     await sees(page, "Open the device's page");
+    await sees(page, "Alerts that name it");
+    assert.match(await told(page.getByRole("button", { name: /PLC-3/ }).last()), /first 03:00:17 Write ENG-03 → PLC-3 gravest: Write Multiple Registers at 03:00:18 \(done\) 9 messages$/);
     assert.match(page.url(), /device=plc3/);
   });
   for (const [tab, text] of [["Alerts", "Same actor as the alert of 02:58:04 UTC"], ["Assets", "PLC-2 reads it; it is one hop behind"], ["Evidence", "PI Service _INSE"]]) {
     await step(`tab-${tab.toLowerCase()}`, async () => {
       await page.getByRole("tab", { name: new RegExp(tab) }).click();
       await sees(page, text);
+      if (tab === "Alerts") assert.match(await told(page.getByRole("row", { name: /PLC Stop/ })), /^2026-03-14 03:02:43 .* gravest: PLC Stop at 03:03:22 \(done\) Control .* 15 messages /);
       await wide();
     });
   }
@@ -138,8 +150,15 @@ async function walk(look) {
     await sees(page, "is asked by this device");
     await sees(page, "V2.9.4");
     await sees(page, "Controller became a client");
+    assert.match(await told(page.getByRole("row", { name: /PLC Stop/ })), /^2026-03-14 03:02:43 .* gravest: PLC Stop at 03:03:22 \(done\) Control 15 messages Target$/);
     assert.equal(await page.evaluate(() => document.activeElement?.tagName), "H1", "the new page's heading has no focus");
     await wide();
+  });
+  await step("overnight", async () => {
+    await page.goto(address);
+    await page.getByRole("link", { name: /CRANE-2/ }).click();
+    // The deed's day is named, for it is not that of the first contact.
+    assert.match(await told(page.getByRole("button", { name: /NVR to CRANE-2/ })), /^first 22:58:04 Read NVR → CRANE-2 gravest: Read Holding Registers at 2026-03-14 00:58:04 \(done\) 4 messages Low$/);
   });
   await step("wide-incident", async () => {
     await page.goto(address);
@@ -155,9 +174,16 @@ async function walk(look) {
     await wide();
   });
   await step("not-found", async () => {
-    await page.goto(`${address}/incidents/4711`);
-    await sees(page, "There is no incident 4711");
-    complaints.length = 0; // the browser notes the answer 404 itself
+    await page.goto(`${address}/incidents/abc`);
+    await page.getByRole("link", { name: "Go to the incidents" }).click();
+    await sees(page, "ENG-03");
+    for (const id of ["9".repeat(300), "-1", "0", "abc", "4711"]) {
+      await page.goto(`${address}/incidents/${id}`);
+      await page.getByRole("heading", { level: 1, name: `There is no incident ${id}`, exact: true }).waitFor({ state: "visible", timeout: 10_000 });
+      assert.equal(await page.title(), "No such incident – Spanwatch");
+      await wide();
+      complaints.length = 0; // the browser notes the service's answer 404 itself
+    }
   });
   await context.close();
 }

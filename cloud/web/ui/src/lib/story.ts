@@ -1,6 +1,6 @@
-import type { Alert, Evidence } from "../gen/spanwatch/v1/model_pb.js";
+import type { Alert } from "../gen/spanwatch/v1/model_pb.js";
 import type { GetIncidentResponse, GraphNode, IncidentAlert } from "../gen/spanwatch/v1/web_pb.js";
-import { actionRank, levelRank } from "./words.js";
+import { plural } from "./words.js";
 
 export type Told = IncidentAlert & { alert: Alert };
 
@@ -44,12 +44,8 @@ export class Story {
 export const actorKey = (a: Alert): string => a.actor || a.actorIp;
 export const targetKey = (a: Alert): string => a.target || a.targetIp;
 
-/** gist gives the message that says most about an alert: the gravest of its highest level, the first among equals. */
-export function gist(a: Alert): string {
-  const weight = (e: Evidence): number => levelRank(e.level) * 100 + actionRank(e.action);
-  let best = a.evidence[0];
-  for (const e of a.evidence) {
-    if (best && weight(e) > weight(best)) best = e;
-  }
-  return best?.message ?? a.title;
-}
+/**
+ * amountOf says how much an alert is made of: "15 messages". Where nothing but contact was seen the sensor counts
+ * conversations. The number is over the whole alert and belongs to no single message of it.
+ */
+export const amountOf = (a: Alert): string => plural(a.count, a.level === "contact" ? "conversation" : "message");

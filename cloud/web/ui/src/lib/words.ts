@@ -54,13 +54,13 @@ export const severityRank = (severity: string): number => severities.length - (s
 export const typeWord = (type: string): string => typeWords[type] ?? capital(type || "unknown");
 export const techniqueName = (id: string): string => techniqueNames[id] ?? "";
 
-const actions = ["connect", "alarm", "read", "subscribe", "browse", "identify", "login", "upload", "file", "write", "configure", "download", "firmware", "control"];
-
-/** actionRank orders actions by what they do to a device, the gravest last. */
-export const actionRank = (action: string): number => actions.indexOf(action);
-
 /** actionWord gives "engineering read" for "engineering-read". */
 export const actionWord = (action: string): string => action.replaceAll("-", " ");
+
+const outcomeWords: Record<string, string> = { asked: "no answer seen", unknown: "outcome not known", "": "outcome not known" };
+
+/** outcomeWord gives how a deed ended: "done", "refused". */
+export const outcomeWord = (outcome: string): string => outcomeWords[outcome] ?? outcome;
 
 /** number groups thousands with thin spaces, as plants in every country read them. */
 export function number(n: number | bigint): string {
@@ -68,8 +68,8 @@ export function number(n: number | bigint): string {
 }
 
 /** plural gives "1 alert" and "2 alerts". */
-export function plural(n: number, one: string, many = `${one}s`): string {
-  return `${number(n)}\u00a0${n === 1 ? one : many}`;
+export function plural(n: number | bigint, one: string, many = `${one}s`): string {
+  return `${number(n)}\u00a0${n === 1 || n === 1n ? one : many}`;
 }
 
 const units = ["B", "kB", "MB", "GB", "TB"];
