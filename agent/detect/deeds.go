@@ -2,6 +2,7 @@ package detect
 
 import (
 	"cmp"
+	"container/list"
 	"slices"
 	"time"
 
@@ -21,11 +22,23 @@ type record struct {
 	actorAt, targetAt protocols.Endpoint
 	contact           tally // conversations
 	ports             []uint16
-	actions           [kindCount]*tally // messages, by kind
-	serving           *tally            // OT conversations in which the actor was the one asked
+	actions           []*tally // messages, by kind; nil before the first
+	serving           *tally   // OT conversations in which the actor was the one asked
 	objects           map[touched]*times
 	moreObjects       uint64 // altered objects that found no room
 	first, last       time.Time
+
+	reached  Level         // the highest level, whatever verdicts say; LevelNone: nobody ever answered
+	queued   Level         // the queue it is in
+	place    *list.Element // there
+	kin      *actor
+	kinPlace *list.Element // among the records of its actor
+}
+
+// actor is an asking address with its records.
+type actor struct {
+	records list.List
+	news    int // grows with every deed that may change what the actor's records say together
 }
 
 // touched is an object under an action that alters, uploads or transfers.
@@ -176,61 +189,6 @@ func (t *tally) sum() (s span) {
 		s.refused += x.refused
 	}
 	return s
-}
-
-// deeds are all records, bounded.
-type deeds struct {
-	records map[pair]*record
-	byActor map[protocols.Address][]*record
-	limit   int
-	evicted uint64
-}
-
-func (d *deeds) record(actor, target protocols.Endpoint, at time.Time) *record {
-	p := pair{actor.Address(), target.Address()}
-	if r := d.records[p]; r != nil {
-		return r
-	}
-	if len(d.records) >= d.limit {
-		d.evict()
-	}
-	r := &record{pair: p, actorAt: actor, targetAt: target, first: at, last: at}
-	d.records[p] = r
-	d.byActor[p.actor] = append(d.byActor[p.actor], r)
-	return r
-}
-
-// evict forgets an eighth of the records: what only met before what read, what read before what altered, the least
-// recent first.
-func (d *deeds) evict() {
-	all := make([]*record, 0, len(d.records))
-	for _, r := range d.records {
-		all = append(all, r)
-	}
-	slices.SortFunc(all, func(a, b *record) int {
-		return cmp.Or(cmp.Compare(a.top(), b.top()), a.last.Compare(b.last), a.pair.compare(b.pair))
-	})
-	for _, r := range all[:len(all)/8+1] {
-		delete(d.records, r.pair)
-		rest := slices.DeleteFunc(d.byActor[r.actor], func(o *record) bool { return o == r })
-		if len(rest) == 0 {
-			delete(d.byActor, r.actor)
-		} else {
-			d.byActor[r.actor] = rest
-		}
-		d.evicted++
-	}
-}
-
-// top is the highest level that a record reaches whatever verdicts say.
-func (r *record) top() Level {
-	top := LevelContact
-	for a, t := range r.actions {
-		if t != nil {
-			top = max(top, meanings[a].level)
-		}
-	}
-	return top
 }
 
 func (r *record) seen(first, last time.Time) {

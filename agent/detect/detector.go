@@ -19,9 +19,11 @@ type Config struct {
 	// Emit is told of each alert that is new or has changed, with a complete copy. It is called from within the
 	// Detector's methods.
 	Emit func(Alert)
-	// MaxPairs bounds the pairs of actor and target whose deeds are remembered; default 50,000. What only met goes
-	// before what read, what read before what altered.
+	// MaxPairs bounds the pairs of actor and target whose deeds are remembered; default 50,000. What nobody answered goes
+	// before what met, that before what read, and so on; among equals the least recently used.
 	MaxPairs int
+	// MaxUnanswered bounds among these the pairs whose target never answered; default 8,192.
+	MaxUnanswered int
 	// MaxValues bounds the pages of 64 process values remembered for what a write replaced; default 32,768.
 	MaxValues int
 	// MaxAlerts bounds the alerts kept; default 10,000. Further ones are counted and not raised.
@@ -38,9 +40,10 @@ type Stats struct {
 }
 
 const (
-	defaultMaxPairs  = 50_000
-	defaultMaxAlerts = 10_000
-	maxPortsOT       = 256
+	defaultMaxPairs   = 50_000
+	defaultUnanswered = 8_192
+	defaultMaxAlerts  = 10_000
+	maxPortsOT        = 256
 
 	// Counts alone are not worth a message each: they go out in this rhythm of packet time.
 	countRhythm = 10 * time.Second
@@ -82,7 +85,7 @@ type suspect struct {
 	aheadAt    time.Time
 	aheadKnown bool
 	discovers  bool // came into first contact with several OT assets within a minute
-	discoverOf int  // the number of its records when that was last looked at
+	discoverAt int  // the news at which that is looked at again
 }
 
 // raised is an alert as it was last emitted.
@@ -98,6 +101,9 @@ func New(c Config, i *inventory.Inventory, g *graph.Graph) *Detector {
 	if c.MaxPairs <= 0 {
 		c.MaxPairs = defaultMaxPairs
 	}
+	if c.MaxUnanswered <= 0 {
+		c.MaxUnanswered = defaultUnanswered
+	}
 	if c.MaxValues <= 0 {
 		c.MaxValues = maxPages
 	}
@@ -110,7 +116,7 @@ func New(c Config, i *inventory.Inventory, g *graph.Graph) *Detector {
 	return &Detector{
 		config: c, inventory: i, graph: g,
 		deeds: deeds{
-			records: make(map[pair]*record), byActor: make(map[protocols.Address][]*record), limit: c.MaxPairs,
+			records: make(map[pair]*record), actors: make(map[protocols.Address]*actor), limit: c.MaxPairs, silent: c.MaxUnanswered,
 		},
 		memory:   memory{pages: make(map[pageKey]*page), limit: c.MaxValues},
 		book:     newBook(nil, c.Site),
@@ -143,8 +149,9 @@ func (d *Detector) Flow(f *protocols.Flow) {
 		return
 	}
 	d.clock(f.Last)
-	r := d.deeds.record(f.Conv.Client, f.Conv.Server, f.First)
+	r := d.record(f.Conv.Client, f.Conv.Server, f.First)
 	r.met(f)
+	d.deeds.used(r)
 	d.look(r, f.Opened > 0 && len(r.contact.earned) == 1, LevelContact, f.Last)
 }
 
@@ -157,9 +164,13 @@ func (d *Detector) Event(e *protocols.Event) {
 	if int(e.Action) >= actionCount || e.Action == protocols.ActionNone {
 		return
 	}
-	r := d.deeds.record(e.Conv.Client, e.Conv.Server, e.Time)
+	r := d.record(e.Conv.Client, e.Conv.Server, e.Time)
 	before, after := d.memory.event(r.target, e)
 	news := r.did(e, before, after)
+	d.deeds.used(r)
+	if news {
+		r.kin.news++
+	}
 	d.look(r, news, meanings[e.Action].level, e.Time)
 	if meanings[e.Action].level < LevelRead {
 		return
@@ -168,8 +179,19 @@ func (d *Detector) Event(e *protocols.Event) {
 		d.portsOT[s] = true
 	}
 	// Who answers is in contact too: a compromised controller feeds those that ask it.
-	served := d.deeds.record(e.Conv.Server, e.Conv.Client, e.Time)
-	d.look(served, served.answered(e), LevelContact, e.Time)
+	served := d.record(e.Conv.Server, e.Conv.Client, e.Time)
+	news = served.answered(e)
+	d.deeds.used(served)
+	d.look(served, news, LevelContact, e.Time)
+}
+
+// record gives the record of a pair, creating it.
+func (d *Detector) record(from, to protocols.Endpoint, at time.Time) *record {
+	r, gone := d.deeds.record(from, to, at)
+	if gone != nil && d.waiting[gone.pair] == gone {
+		delete(d.waiting, gone.pair)
+	}
+	return r
 }
 
 // toMany reports whether a conversation is addressed to a group rather than to a host. Over TCP there is none, whatever

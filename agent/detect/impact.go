@@ -249,43 +249,50 @@ func (d *Detector) techniques(r *record, s *suspect, f finding) []string {
 	if f.halts {
 		ids = append(ids, techniqueRestart)
 	}
-	if d.discovers(r.actor, s) {
+	if d.discovers(r.kin, s) {
 		ids = append(ids, techniqueDiscovery)
 	}
 	slices.Sort(ids)
 	return slices.Compact(ids)
 }
 
-// discovers reports whether an actor came into first contact with several OT assets within a minute.
-func (d *Detector) discovers(actor protocols.Address, s *suspect) bool {
-	records := d.deeds.byActor[actor]
-	if s.discovers || s.discoverOf == len(records) {
+// discovers reports whether an actor came into first contact with several OT assets within a minute. In a long sweep it
+// looks again at ever greater distances: looking costs as much as there are records.
+func (d *Detector) discovers(kin *actor, s *suspect) bool {
+	if s.discovers || kin.news < s.discoverAt {
 		return s.discovers
 	}
-	s.discoverOf = len(records)
+	s.discoverAt = kin.news + kin.news/8 + 1
 	var starts []time.Time
-	for _, r := range records {
+	for at := kin.records.Front(); at != nil; at = at.Next() {
+		r := at.Value.(*record)
 		if r.serving != nil && len(r.contact.spans) == 0 {
 			continue
 		}
-		if covered(s.periods, r.first, r.first) && (r.top() > LevelContact || d.isAsset(r)) {
+		if covered(s.periods, r.first, r.first) && (r.reached > LevelContact || d.isAsset(r)) {
 			starts = append(starts, r.first)
 		}
 	}
-	slices.SortFunc(starts, time.Time.Compare)
-	for k := discoverAt - 1; k < len(starts); k++ {
-		if starts[k].Sub(starts[k-discoverAt+1]) <= discoverWithin {
-			s.discovers = true
+	s.discovers = within(starts, discoverAt, discoverWithin)
+	return s.discovers
+}
+
+// within reports whether so many of the times lie within a length of time.
+func within(times []time.Time, count int, length time.Duration) bool {
+	slices.SortFunc(times, time.Time.Compare)
+	for k := count - 1; k < len(times); k++ {
+		if times[k].Sub(times[k-count+1]) <= length {
+			return true
 		}
 	}
-	return s.discovers
+	return false
 }
 
 // gravest keeps at most maxEvidence deeds, the gravest and among them the earliest, in order of time.
 func gravest(deeds []deed) []deed {
 	byTime := func(a, b deed) int {
 		return cmp.Or(a.time.Compare(b.time), cmp.Compare(a.source, b.source), cmp.Compare(a.frame, b.frame),
-			-cmp.Compare(meanings[a.action].level, meanings[b.action].level), cmp.Compare(a.message, b.message),
+			-cmp.Compare(meanings[a.action].level, meanings[b.action].level), cmp.Compare(a.said(), b.said()),
 			touched{a.action, a.object}.compare(touched{b.action, b.object}))
 	}
 	slices.SortStableFunc(deeds, func(a, b deed) int {
@@ -346,7 +353,7 @@ func (f *finding) refused() bool {
 
 func (d *Detector) evidence(x deed) Evidence {
 	e := Evidence{
-		Frame: x.frame, Time: x.time, Protocol: x.protocol, Message: x.message, Action: x.action, Outcome: x.outcome,
+		Frame: x.frame, Time: x.time, Protocol: x.protocol, Message: x.said(), Action: x.action, Outcome: x.outcome,
 		Level: meanings[x.action].level.String(), Object: x.object.String(), Before: x.before, After: x.after,
 	}
 	if int(x.source) < len(d.config.Files) {

@@ -57,7 +57,7 @@ func (d *Detector) altered(actor protocols.Address, ip string) bool {
 		return false
 	}
 	r := d.deeds.records[pair{actor, protocols.Address{IP: a}}]
-	return r != nil && r.top() >= LevelWrite
+	return r != nil && r.reached >= LevelWrite
 }
 
 // rank orders devices by how much is at stake: OT first, then by criticality.

@@ -22,22 +22,33 @@ func (r *record) met(f *protocols.Flow) {
 	// given time.
 	r.contact.add(span{first: f.First, last: f.First, asked: f.Opened})
 	r.contact.add(span{first: f.Last, last: f.Last, done: f.Answered, refused: f.Refused})
+	if f.Answered+f.Refused > 0 {
+		r.rise(LevelContact)
+	}
 	if f.Opened == 0 {
 		r.contact.settle(f.Conv, outcome)
 		return
-	}
-	message := "conversation over " + f.Conv.Transport.String()
-	if p := f.Conv.Server.Port; p != 0 {
-		message = fmt.Sprintf("conversation with %s port %d", strings.ToUpper(f.Conv.Transport.String()), p)
 	}
 	label := f.Protocol
 	if label == "" {
 		label = f.Conv.Transport.String()
 	}
 	r.contact.keep(deed{
-		time: f.First, conv: f.Conv, frame: f.Frame, source: f.Source, protocol: label, message: message,
+		time: f.First, conv: f.Conv, frame: f.Frame, source: f.Source, protocol: label,
 		action: protocols.ActionConnect, outcome: outcome,
 	}, roomGlancing)
+}
+
+// said names what a deed was: a contact has no message.
+func (d *deed) said() string {
+	if d.message != "" {
+		return d.message
+	}
+	transport := d.conv.Transport.String()
+	if p := d.conv.Server.Port; p != 0 {
+		return fmt.Sprintf("conversation with %s port %d", strings.ToUpper(transport), p)
+	}
+	return "conversation over " + transport
 }
 
 // settle gives a kept contact its outcome.
@@ -61,6 +72,10 @@ func (r *record) did(e *protocols.Event, before, after content) (news bool) {
 	r.seen(e.Time, e.Time)
 	r.port(e.Conv.Server.Port)
 	kind := kindOf(e.Action, e.Object)
+	r.rise(max(meanings[kind].level, LevelContact))
+	if r.actions == nil {
+		r.actions = make([]*tally, kindCount)
+	}
 	t := r.actions[kind]
 	if t == nil {
 		t = &tally{}
@@ -98,6 +113,7 @@ func (r *record) answered(e *protocols.Event) (news bool) {
 		return false
 	}
 	r.seen(e.Time, e.Time)
+	r.rise(LevelContact)
 	if r.serving == nil {
 		r.serving = &tally{}
 		news = true
