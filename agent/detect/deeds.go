@@ -27,6 +27,7 @@ type record struct {
 	objects           map[touched]*times
 	moreObjects       uint64 // altered objects that found no room
 	first, last       time.Time
+	began             time.Time // of the first contact, if its opening was seen and is not older than the sensor's watch
 
 	reached  Level         // the highest level, whatever verdicts say; LevelNone: nobody ever answered
 	queued   Level         // the queue it is in

@@ -64,6 +64,7 @@ type Detector struct {
 	portsOT   map[service]bool
 	dirty     map[pair]*record // of suspects with an alert: changed since last looked at
 	waiting   map[pair]*record // of suspects without: the target may yet turn out to be an OT asset
+	start     time.Time        // of the sensor's watch
 	now       time.Time
 	resolved  time.Time
 	retried   time.Time
@@ -84,8 +85,8 @@ type suspect struct {
 	ahead      []ahead // what it can get at, the likely next targets first
 	aheadAt    time.Time
 	aheadKnown bool
-	discovers  bool // came into first contact with several OT assets within a minute
-	discoverAt int  // the news at which that is looked at again
+	conduct    conduct
+	conductDue int // the news of the actor at which that is looked at again
 }
 
 // raised is an alert as it was last emitted.
@@ -149,7 +150,13 @@ func (d *Detector) Flow(f *protocols.Flow) {
 		return
 	}
 	d.clock(f.Last)
+	if d.start.IsZero() || f.First.Before(d.start) {
+		d.start = f.First
+	}
 	r := d.record(f.Conv.Client, f.Conv.Server, f.First)
+	if r.fresh() && d.begins(f) {
+		r.began = f.First
+	}
 	r.met(f)
 	d.deeds.used(r)
 	d.look(r, f.Opened > 0 && len(r.contact.earned) == 1, LevelContact, f.Last)

@@ -39,11 +39,9 @@ type altered struct {
 }
 
 const (
-	maxEvidence    = 40
-	maxImpacted    = 50
-	maxReach       = 20
-	discoverAt     = 3
-	discoverWithin = time.Minute
+	maxEvidence = 40
+	maxImpacted = 50
+	maxReach    = 20
 )
 
 // findImpact finds what an actor under a verdict did to an OT asset.
@@ -238,54 +236,6 @@ func (r *record) protocolAt(f finding) string {
 		}
 	}
 	return best
-}
-
-// techniques gives the techniques of ATT&CK for ICS that the deeds amount to, sorted.
-func (d *Detector) techniques(r *record, s *suspect, f finding) []string {
-	ids := []string{}
-	for _, x := range f.did {
-		ids = append(ids, x.meaning().techniques...)
-	}
-	if f.halts {
-		ids = append(ids, techniqueRestart)
-	}
-	if d.discovers(r.kin, s) {
-		ids = append(ids, techniqueDiscovery)
-	}
-	slices.Sort(ids)
-	return slices.Compact(ids)
-}
-
-// discovers reports whether an actor came into first contact with several OT assets within a minute. In a long sweep it
-// looks again at ever greater distances: looking costs as much as there are records.
-func (d *Detector) discovers(kin *actor, s *suspect) bool {
-	if s.discovers || kin.news < s.discoverAt {
-		return s.discovers
-	}
-	s.discoverAt = kin.news + kin.news/8 + 1
-	var starts []time.Time
-	for at := kin.records.Front(); at != nil; at = at.Next() {
-		r := at.Value.(*record)
-		if r.serving != nil && len(r.contact.spans) == 0 {
-			continue
-		}
-		if covered(s.periods, r.first, r.first) && (r.reached > LevelContact || d.isAsset(r)) {
-			starts = append(starts, r.first)
-		}
-	}
-	s.discovers = within(starts, discoverAt, discoverWithin)
-	return s.discovers
-}
-
-// within reports whether so many of the times lie within a length of time.
-func within(times []time.Time, count int, length time.Duration) bool {
-	slices.SortFunc(times, time.Time.Compare)
-	for k := count - 1; k < len(times); k++ {
-		if times[k].Sub(times[k-count+1]) <= length {
-			return true
-		}
-	}
-	return false
 }
 
 // gravest keeps at most maxEvidence deeds, the gravest and among them the earliest, in order of time.

@@ -2,6 +2,7 @@ package detect
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/spanwatch/spanwatch/agent/inventory"
 	"github.com/spanwatch/spanwatch/protocols"
@@ -78,8 +79,25 @@ var meanings = [kindCount]meaning{
 
 const (
 	techniqueRestart   = "T0816" // Device Restart/Shutdown: a mode change that stops or restarts
-	techniqueDiscovery = "T0846" // Remote System Discovery: many assets within a minute
+	techniqueDiscovery = "T0846" // Remote System Discovery: first contact with many assets within a minute
+	techniqueBurst     = "T0806" // Brute Force I/O: writes to many targets within a minute
+	techniquePoints    = "T0861" // Point & Tag Identification: reading by a stranger
 )
+
+// objectTechnique is what an action means besides because of the object that it is done to.
+type objectTechnique struct {
+	action       protocols.Action
+	area, prefix string // of the object's name
+	technique    string
+}
+
+func (x objectTechnique) matches(t touched) bool {
+	return t.action == x.action && t.object.Area == x.area && strings.HasPrefix(t.object.Name, x.prefix)
+}
+
+var objectTechniques = []objectTechnique{
+	{protocols.ActionDownload, "block", "OB", "T0821"}, // tasking block (organisation block): Modify Controller Tasking
+}
 
 // The severities.
 const (

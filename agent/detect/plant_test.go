@@ -64,12 +64,19 @@ func (p *plant) dial(client, server string, port uint16, refused bool) *protocol
 	}
 	at, frame := p.next()
 	f := &protocols.Flow{
-		Conv: c, Packets: [2]uint64{1, 1}, Bytes: [2]uint64{60, 60}, First: at, Last: at, Frame: frame, Opened: 1, Answered: 1,
+		Conv: c, Packets: [2]uint64{1, 1}, Bytes: [2]uint64{60, 60}, First: at, Last: at, Frame: frame, Opened: 1, Answered: 1, Began: true,
 	}
 	if refused {
 		f.Answered, f.Refused = 0, 1
 	}
 	p.steps = append(p.steps, step{flow: f})
+	return c
+}
+
+// join meets a conversation that is older than the capture.
+func (p *plant) join(client, server string, port uint16) *protocols.Conversation {
+	c := p.dial(client, server, port, false)
+	p.steps[len(p.steps)-1].flow.Began = false
 	return c
 }
 

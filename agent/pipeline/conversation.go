@@ -154,6 +154,7 @@ func (w *Worker) report(c *conversation) {
 	}
 	if !c.opened {
 		flow.Opened = 1
+		flow.Began = raw.SYN || raw.SYNACK
 	} else if flow.Packets == [2]uint64{} && flow.Coverage == (protocols.Coverage{}) {
 		return
 	}
