@@ -7,19 +7,20 @@ import (
 	"slices"
 
 	"github.com/spanwatch/spanwatch/agent/detect"
+	"github.com/spanwatch/spanwatch/protocols"
 )
 
 // ledger keeps the alerts of a state directory across runs. The detector begins anew with every run; what it raised
 // before neither falls nor comes back under a revision that the collector has already seen.
 type ledger struct {
-	alerts  map[string]detect.Alert
-	current map[string]bool // raised in this run
+	earlier map[string]detect.Alert // as the runs before left them
+	latest  map[string]detect.Alert // as they were told last, in this run or before
 }
 
 func newLedger(alerts []detect.Alert) *ledger {
-	l := &ledger{alerts: make(map[string]detect.Alert), current: make(map[string]bool)}
+	l := &ledger{earlier: make(map[string]detect.Alert), latest: make(map[string]detect.Alert)}
 	for _, a := range alerts {
-		l.alerts[a.ID] = a
+		l.earlier[a.ID], l.latest[a.ID] = a, a
 	}
 	return l
 }
@@ -36,29 +37,27 @@ func severity(a *detect.Alert) int { return slices.Index(severities, a.Severity)
 // risen takes an alert as the detector raises it, and reports whether it is to be told: an alert of an earlier run only
 // once it is graver than it was.
 func (l *ledger) risen(a *detect.Alert) bool {
-	before, known := l.alerts[a.ID]
-	if known && !l.current[a.ID] && level(a) <= level(&before) && severity(a) <= severity(&before) {
+	before, known := l.earlier[a.ID]
+	told := l.latest[a.ID].Revision > before.Revision
+	if known && !told && level(a) <= level(&before) && severity(a) <= severity(&before) {
 		return false
 	}
-	return l.take(a, before, known)
+	return l.final(a)
 }
 
 // final takes an alert as it stands at the end of a run, and reports whether that is news.
 func (l *ledger) final(a *detect.Alert) bool {
-	before, known := l.alerts[a.ID]
-	return l.take(a, before, known)
-}
-
-func (l *ledger) take(a *detect.Alert, before detect.Alert, known bool) bool {
-	if known {
+	if before, known := l.earlier[a.ID]; known {
 		merge(a, &before)
-		a.Revision = before.Revision
-		if same(a, &before) {
+	}
+	if last, known := l.latest[a.ID]; known {
+		a.Revision = last.Revision
+		if same(a, &last) {
 			return false
 		}
 		a.Revision++
 	}
-	l.alerts[a.ID], l.current[a.ID] = *a, true
+	l.latest[a.ID] = *a
 	return true
 }
 
@@ -90,12 +89,26 @@ func merge(a, before *detect.Alert) {
 // maxEvidence bounds what an alert collects over many runs.
 const maxEvidence = 200
 
-// union gives the deeds of both, by time, each once. When there are too many the least grave go.
+// union gives the deeds of both, by time, each once: what was answered in one is answered. When there are too many the
+// least grave go.
 func union(a, b []detect.Evidence) []detect.Evidence {
-	all := slices.Clone(a)
-	for _, e := range b {
-		if !slices.Contains(all, e) {
+	type deed struct {
+		file            string
+		frame           uint64
+		time            int64
+		message, object string
+	}
+	at := make(map[deed]int)
+	var all []detect.Evidence
+	for _, e := range slices.Concat(a, b) {
+		d := deed{e.File, e.Frame, e.Time.UnixNano(), e.Message, e.Object}
+		i, known := at[d]
+		switch {
+		case !known:
+			at[d] = len(all)
 			all = append(all, e)
+		case all[i].Outcome <= protocols.OutcomeAsked:
+			all[i] = e
 		}
 	}
 	byTime := func(x, y detect.Evidence) int {

@@ -8,6 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/spanwatch/spanwatch/agent/detect"
+	"github.com/spanwatch/spanwatch/protocols"
 )
 
 var noon = time.Date(2026, 1, 2, 12, 0, 0, 0, time.UTC)
@@ -27,7 +28,7 @@ func alertOf(level, severity string, frames ...uint64) detect.Alert {
 func reopen(t *testing.T, l *ledger) *ledger {
 	t.Helper()
 	var alerts []detect.Alert
-	for _, a := range l.alerts {
+	for _, a := range l.latest {
 		text, err := json.Marshal(a)
 		if err != nil {
 			t.Fatal(err)
@@ -55,13 +56,13 @@ func TestAlertsAcrossRuns(t *testing.T) {
 		deeds    int
 	}{
 		{"raised", false, false, alertOf("read", "medium", 1), true, "read", "medium", 1, 1},
-		{"rises", false, false, alertOf("write", "medium", 1, 2), true, "write", "medium", 2, 3},
-		{"as it was", false, true, alertOf("write", "medium", 1, 2), false, "write", "medium", 2, 3},
-		{"again, on its way up", true, false, alertOf("read", "medium", 1), false, "write", "medium", 2, 3},
-		{"again, as it was", false, true, alertOf("write", "medium", 1, 2), false, "write", "medium", 2, 3},
-		{"a firmer verdict", true, false, alertOf("write", "high", 1, 2), true, "write", "high", 3, 3},
-		{"less in another capture", true, true, alertOf("contact", "low", 9), true, "write", "high", 4, 4},
-		{"worse, by a weaker verdict", true, false, alertOf("control", "medium", 10), true, "control", "high", 5, 5},
+		{"rises", false, false, alertOf("write", "medium", 1, 2), true, "write", "medium", 2, 2},
+		{"as it was", false, true, alertOf("write", "medium", 1, 2), false, "write", "medium", 2, 2},
+		{"again, on its way up", true, false, alertOf("read", "medium", 1), false, "write", "medium", 2, 2},
+		{"again, as it was", false, true, alertOf("write", "medium", 1, 2), false, "write", "medium", 2, 2},
+		{"a firmer verdict", true, false, alertOf("write", "high", 1, 2), true, "write", "high", 3, 2},
+		{"less in another capture", true, true, alertOf("contact", "low", 9), true, "write", "high", 4, 3},
+		{"worse, by a weaker verdict", true, false, alertOf("control", "medium", 10), true, "control", "high", 5, 4},
 	}
 	for _, s := range steps {
 		if s.newRun {
@@ -75,14 +76,25 @@ func TestAlertsAcrossRuns(t *testing.T) {
 		if got := told(&a); got != s.told {
 			t.Errorf("%s: told %v, want %v", s.name, got, s.told)
 		}
-		kept := l.alerts["a"]
+		kept := l.latest["a"]
 		got := []any{kept.Level, kept.Severity, kept.Revision, len(kept.Evidence)}
 		if diff := cmp.Diff([]any{s.level, s.severity, s.revision, s.deeds}, got); diff != "" {
 			t.Errorf("%s:\n%s", s.name, diff)
 		}
 	}
-	if d := l.alerts["a"].Description; d != "control medium" {
+	if d := l.latest["a"].Description; d != "control medium" {
 		t.Errorf("the description is that of %q, want the gravest", d)
+	}
+}
+
+// A deed that one run saw without its answer, and another with it, is one deed, answered.
+func TestAnsweredDeedIsOne(t *testing.T) {
+	asked, done := alertOf("write", "high", 7).Evidence, alertOf("write", "high", 7).Evidence
+	asked[0].Outcome, done[0].Outcome = protocols.OutcomeAsked, protocols.OutcomeDone
+	for _, all := range [][]detect.Evidence{union(asked, done), union(done, asked)} {
+		if len(all) != 1 || all[0].Outcome != protocols.OutcomeDone {
+			t.Errorf("%+v, want the one deed, done", all)
+		}
 	}
 }
 
