@@ -33,8 +33,12 @@ func (t *tale) description(severity string) string {
 	if did := t.deeds(); did != "" {
 		fmt.Fprintf(&b, "\nWhat it did: %s.", did)
 	}
-	if changed := t.changes(); changed != "" {
+	changed, same := t.changes()
+	if changed != "" {
 		fmt.Fprintf(&b, "\nWhat it changed: %s.", changed)
+	}
+	if same != "" {
+		fmt.Fprintf(&b, "\nWritten again with the value it had: %s.", same)
 	}
 	if s := t.outcome(); s != "" {
 		b.WriteString("\n" + s)
@@ -147,9 +151,10 @@ func howOften(n uint64) string {
 	return fmt.Sprintf("%d times", n)
 }
 
-// changes lists altered objects with their values before and after where these are known.
-func (t *tale) changes() string {
-	var parts []string
+// changes lists altered objects with their values before and after where these are known, and apart from them those that
+// were written with the value they had.
+func (t *tale) changes() (changed, same string) {
+	var parts, again []string
 	shown := make(map[touched]bool)
 	for _, x := range t.finding.evidence {
 		key := touched{x.action, x.object}
@@ -157,8 +162,15 @@ func (t *tale) changes() string {
 			continue
 		}
 		shown[key] = true
-		last := t.lastWrite(key)
-		parts = append(parts, change(x, last))
+		last, between := t.writes(key)
+		switch text := change(x, last); {
+		case x.before == "" || x.before != last.after:
+			parts = append(parts, text)
+		case between == "":
+			again = append(again, fmt.Sprintf("%s (%s)", named(x.action, x.object), x.before))
+		default:
+			parts = append(parts, fmt.Sprintf("%s from %s to %s and back", named(x.action, x.object), x.before, between))
+		}
 	}
 	for _, o := range t.finding.objects {
 		if o.action.Alters() && !shown[o.touched] && (o.done || !o.refused) {
@@ -166,7 +178,11 @@ func (t *tale) changes() string {
 			parts = append(parts, named(o.action, o.object))
 		}
 	}
-	more := t.finding.moreObjects
+	return shorten(parts, t.finding.moreObjects), shorten(again, 0)
+}
+
+// shorten joins parts and counts what it leaves out, with what was left out before.
+func shorten(parts []string, more uint64) string {
 	if len(parts) > shownObjects {
 		more += uint64(len(parts) - shownObjects)
 		parts = parts[:shownObjects]
@@ -177,15 +193,22 @@ func (t *tale) changes() string {
 	return strings.Join(parts, "; ")
 }
 
-// lastWrite gives the latest kept write of an object that was not refused.
-func (t *tale) lastWrite(key touched) deed {
-	var last deed
+// writes gives the latest kept write of an object that was not refused, and the first value that differs from what it
+// left behind; empty when all wrote the same.
+func (t *tale) writes(key touched) (last deed, between string) {
+	var all []deed
 	for _, x := range t.finding.evidence {
 		if x.action == key.action && x.object == key.object && x.outcome != protocols.OutcomeRefused {
-			last = x
+			all = append(all, x)
 		}
 	}
-	return last
+	last = all[len(all)-1]
+	for _, x := range all {
+		if x.after != last.after {
+			return last, x.after
+		}
+	}
+	return last, ""
 }
 
 func change(first, last deed) string {
