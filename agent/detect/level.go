@@ -123,9 +123,8 @@ var thresholds = []struct {
 	{4000, SeverityHigh}, {1500, SeverityMedium}, {500, SeverityLow}, {0, SeverityInformational},
 }
 
-// severityOf multiplies level, criticality of the asset and confidence of the verdict. A confirmed verdict counts at
-// least 80 per cent, a suspicion at most 75. Where every attempt was refused a quarter is taken off. It gives the
-// severity and the sum in words.
+// severityOf multiplies level, criticality of the asset and the verdict's confidence as it was given. Where every attempt
+// was refused a quarter is taken off. It gives the severity and the sum in words.
 func severityOf(l Level, target inventory.Device, v *Verdict, refused bool) (string, string) {
 	criticality, known := criticalityPercent[target.Criticality]
 	name := target.Criticality
@@ -133,14 +132,9 @@ func severityOf(l Level, target inventory.Device, v *Verdict, refused bool) (str
 		criticality, name = 100, "not known yet"
 	}
 	confidence := int(v.Confidence)
-	if v.State == StateConfirmed {
-		confidence = max(confidence, 80)
-	} else {
-		confidence = min(confidence, 75)
-	}
 	score := levelWeight[l] * criticality * confidence / 100 // tenths × per cent
-	words := fmt.Sprintf("level %s (%d of %d) × criticality of the asset %s (%d %%) × confidence in the verdict (%d %%)",
-		l, levelWeight[l]/10, levelWeight[LevelEffect]/10, name, criticality, confidence)
+	words := fmt.Sprintf("level %s (%d of %d) × criticality of the asset %s (%d %%) × confidence of the verdict, %s (%d %%)",
+		l, levelWeight[l]/10, levelWeight[LevelEffect]/10, name, criticality, v.State, confidence)
 	if refused {
 		score = score * 3 / 4
 		words += " × 75 % because every attempt was refused"

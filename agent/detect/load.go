@@ -288,7 +288,7 @@ func parseMAC(s string) (protocols.MAC, error) {
 	return protocols.MAC(b), nil
 }
 
-// parseConfidence reads per cent; a stated 0 counts as 1, because 0 means in records that none was stated.
+// parseConfidence reads per cent. Here alone a verdict that states none gets one: what is stated, 0 too, counts as it is.
 func (v *Verdict) parseConfidence(s string) error {
 	if s == "" {
 		v.Confidence = defaultConfidence(v.State)
@@ -298,7 +298,7 @@ func (v *Verdict) parseConfidence(s string) error {
 	if err != nil || n < 0 || n > 100 {
 		return fmt.Errorf("confidence %q: want a whole number from 0 to 100", s)
 	}
-	v.Confidence = uint8(max(n, 1))
+	v.Confidence = uint8(n)
 	return nil
 }
 

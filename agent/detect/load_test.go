@@ -37,7 +37,7 @@ func TestLoadVerdicts(t *testing.T) {
 			Techniques: []string{"T0855", "T1059.001"}, ValidFrom: instant("2026-01-02T03:04:05Z"), ValidUntil: instant("2026-02-02T02:04:05Z"),
 		},
 		{Network: "10.1.2.0/24", State: StateSuspected, Confidence: defaultSuspected},
-		{MAC: "00:1b:1b:01:02:03", State: StateCleared, Confidence: 1},
+		{MAC: "00:1b:1b:01:02:03", State: StateCleared, Confidence: 0},
 		{ID: "mine", Name: "hmi-1", Site: "Harbour", State: StateConfirmed, Confidence: defaultConfirmed},
 	}
 	for name, text := range map[string]string{"json": jsonLines, "csv": commas} {

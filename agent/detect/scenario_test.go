@@ -198,6 +198,8 @@ func TestLevels(t *testing.T) {
 func TestSeverity(t *testing.T) {
 	suspected := confirmed("10.0.0.66")
 	suspected.State, suspected.Confidence = StateSuspected, 60
+	unsure, worthless := confirmed("10.0.0.66"), confirmed("10.0.0.66")
+	unsure.Confidence, worthless.Confidence = 30, 0
 	for _, c := range []struct {
 		action  protocols.Action
 		outcome protocols.Outcome
@@ -208,6 +210,9 @@ func TestSeverity(t *testing.T) {
 		{protocols.ActionWrite, protocols.OutcomeDone, confirmed("10.0.0.66"), SeverityHigh},
 		{protocols.ActionWrite, protocols.OutcomeRefused, confirmed("10.0.0.66"), SeverityMedium},
 		{protocols.ActionWrite, protocols.OutcomeDone, suspected, SeverityMedium},
+		{protocols.ActionWrite, protocols.OutcomeDone, unsure, SeverityMedium},
+		{protocols.ActionRead, protocols.OutcomeDone, unsure, SeverityLow},
+		{protocols.ActionWrite, protocols.OutcomeDone, worthless, SeverityInformational},
 		{protocols.ActionIdentify, protocols.OutcomeDone, confirmed("10.0.0.66"), SeverityMedium},
 		{protocols.ActionRead, protocols.OutcomeDone, confirmed("10.0.0.66"), SeverityMedium},
 		{protocols.ActionRead, protocols.OutcomeDone, suspected, SeverityLow},

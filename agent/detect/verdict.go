@@ -41,9 +41,6 @@ func selectors(verdicts []Verdict, site string) []selector {
 		if v.Site != "" && v.Site != site {
 			continue
 		}
-		if v.Confidence == 0 {
-			v.Confidence = defaultConfidence(v.State)
-		}
 		s := selector{Verdict: &v, order: k, name: strings.ToLower(v.Name)}
 		if v.IP != "" {
 			s.addr, _ = netip.ParseAddr(v.IP)
