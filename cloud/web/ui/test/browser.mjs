@@ -22,6 +22,16 @@ const looks = [
 /** sees waits until a text can be seen. */
 const sees = (page, text) => page.getByText(text).first().waitFor({ state: "visible", timeout: 10_000 });
 
+/** settles waits until what is read is what is wanted: a page draws when its data has come. */
+async function settles(read, wanted, message) {
+  const end = Date.now() + 10_000;
+  for (;;) {
+    const found = await read();
+    if (found === wanted || Date.now() > end) return assert.equal(found, wanted, message);
+    await new Promise((again) => setTimeout(again, 50));
+  }
+}
+
 /** told gives what an element tells, read aloud or in sight, with plain spaces. */
 const told = async (element) => (await element.innerText()).replace(/\s+/g, " ").trim();
 
@@ -59,14 +69,14 @@ async function walk(look) {
     await page.goto(address);
     await sees(page, "Compromised engineering station ENG-03 (10.20.0.33) stopped PLC-2 and wrote to PLC-3");
     await sees(page, "CRANE-2");
-    assert.equal(await page.getByRole("row").count(), 4);
+    await settles(() => page.getByRole("row").count(), 4);
     await wide();
   });
   await step("queue-filtered", async () => {
     await page.getByLabel("Severity").selectOption("high");
     await page.getByText("CRANE-2").waitFor({ state: "detached" });
     await page.getByText("SCAN-BOX").waitFor({ state: "detached" });
-    assert.equal(await page.getByRole("row").count(), 2);
+    await settles(() => page.getByRole("row").count(), 2);
     assert.match(page.url(), /severity=high/);
     await page.getByLabel("Site", { exact: true }).selectOption("harbour-terminal");
     await sees(page, "No incident matches these filters");
@@ -85,7 +95,7 @@ async function walk(look) {
     await sees(page, "Tell the control room now: PLC-2 runs a program that nobody released.");
     await sees(page, "Could be reached next");
     await page.locator("canvas").first().waitFor();
-    assert.equal(await page.getByRole("button", { name: / to .*(High|Medium)/ }).count(), 5);
+    await settles(() => page.getByRole("button", { name: / to .*(High|Medium)/ }).count(), 5);
     // The time of the first contact, the gravest deed at its own time, the extent apart from it.
     assert.match(await told(page.getByRole("button", { name: /PLC Stop/ })), /^first 03:02:43 Control ENG-03 → PLC-2 gravest: PLC Stop at 03:03:22 \(done\) 15 messages High$/);
     assert.match(await told(page.getByRole("button", { name: /PLC-2 to PLC-4/ })), /gravest: Setup Communication at 03:04:46 \(done\) 2 conversations High$/);
@@ -102,7 +112,7 @@ async function walk(look) {
     await sees(page, "evidence/c4e8812fa06b.pcapng");
     assert.match(await told(page.getByRole("region", { name: "Alert", exact: true }).first()), /gravest: PLC Stop at 03:03:22 \(done\).* First contact 2026-03-14 03:02:43 Last activity 2026-03-14 03:04:11 In all 15 messages/);
     assert.match(page.url(), /alert=c4e8812fa06b/);
-    assert.equal(await page.locator("time").first().getAttribute("title"), "Local time: 14 Mar 2026, 03:58:04 CET");
+    await settles(() => page.locator("time").first().getAttribute("title"), "Local time: 14 Mar 2026, 03:58:04 CET");
   });
   await step("alert-by-link", async () => {
     await page.goto(`${address}${incident}?alert=8b52e6610c9f`);
@@ -136,7 +146,7 @@ async function walk(look) {
     await page.getByLabel("Site", { exact: true }).selectOption("northfield-water");
     await sees(page, "Pumping and treatment, line 1 to 3");
     await page.getByText("CRANE-2").waitFor({ state: "detached" });
-    assert.equal(await page.getByRole("row").count(), 12);
+    await settles(() => page.getByRole("row").count(), 12);
     await page.getByLabel("Type").selectOption("safety");
     await page.getByText("PLC-1").waitFor({ state: "detached" });
     await sees(page, "SIS-1");
@@ -151,7 +161,7 @@ async function walk(look) {
     await sees(page, "V2.9.4");
     await sees(page, "Controller became a client");
     assert.match(await told(page.getByRole("row", { name: /PLC Stop/ })), /^2026-03-14 03:02:43 .* gravest: PLC Stop at 03:03:22 \(done\) Control 15 messages Target$/);
-    assert.equal(await page.evaluate(() => document.activeElement?.tagName), "H1", "the new page's heading has no focus");
+    await settles(() => page.evaluate(() => document.activeElement?.tagName), "H1", "the new page's heading has no focus");
     await wide();
   });
   await step("overnight", async () => {
@@ -180,7 +190,7 @@ async function walk(look) {
     for (const id of ["9".repeat(300), "-1", "0", "abc", "4711"]) {
       await page.goto(`${address}/incidents/${id}`);
       await page.getByRole("heading", { level: 1, name: `There is no incident ${id}`, exact: true }).waitFor({ state: "visible", timeout: 10_000 });
-      assert.equal(await page.title(), "No such incident – Spanwatch");
+      await settles(() => page.title(), "No such incident – Spanwatch");
       await wide();
       complaints.length = 0; // the browser notes the service's answer 404 itself
     }
