@@ -24,6 +24,8 @@ import (
 const (
 	maxVerdicts     = 100_000
 	maxVerdictBytes = 64 << 20
+	maxVerdictLine  = 64 << 10
+	maxVerdictText  = 4 << 10 // of source, reason and reference each: they stand in every alert
 )
 
 // verdictKeys are the keys of a verdict in a file, as JSON and as CSV columns.
@@ -43,16 +45,31 @@ func LoadVerdicts(name string, r io.Reader) ([]Verdict, error) {
 		return nil, fmt.Errorf("%s: verdicts: file is larger than %d MiB", name, maxVerdictBytes>>20)
 	}
 	data = bytes.TrimPrefix(data, []byte("\ufeff"))
+	if n := longLine(data); n > 0 {
+		return nil, fmt.Errorf("%s:%d: line is longer than %d KiB", name, n, maxVerdictLine>>10)
+	}
 	if first := bytes.TrimSpace(data); len(first) > 0 && (first[0] == '{' || first[0] == '[') {
 		return loadJSON(name, data)
 	}
 	return loadCSV(name, data)
 }
 
+// longLine gives the number of the first line that is too long; 0 when none is.
+func longLine(data []byte) int {
+	for n := 1; len(data) > 0; n++ {
+		line, rest, _ := bytes.Cut(data, []byte("\n"))
+		if len(line) > maxVerdictLine {
+			return n
+		}
+		data = rest
+	}
+	return 0
+}
+
 func loadJSON(name string, data []byte) ([]Verdict, error) {
 	var all []Verdict
 	lines := bufio.NewScanner(bytes.NewReader(data))
-	lines.Buffer(nil, maxVerdictBytes)
+	lines.Buffer(nil, 2*maxVerdictLine)
 	for n := 1; lines.Scan(); n++ {
 		line := bytes.TrimSpace(lines.Bytes())
 		if len(line) == 0 {
@@ -209,13 +226,18 @@ func parseVerdict(fields map[string]string) (Verdict, error) {
 	}
 	for _, key := range sortedKeys(fields) {
 		if !slices.Contains(verdictKeys, key) {
-			return Verdict{}, fmt.Errorf("unknown key %q: want %s", key, strings.Join(verdictKeys, ", "))
+			return Verdict{}, fmt.Errorf("unknown key %q", key)
 		}
 	}
 	v := Verdict{
 		ID: fields["id"], Name: fields["name"], Device: fields["device"], Site: fields["site"],
 		State: strings.ToLower(fields["state"]), Source: fields["source"], Reason: fields["reason"],
 		Reference: fields["reference"],
+	}
+	for _, key := range []string{"source", "reason", "reference"} {
+		if n := len(fields[key]); n > maxVerdictText {
+			return v, fmt.Errorf("%s has %d bytes: want at most %d", key, n, maxVerdictText)
+		}
 	}
 	if err := v.parseSelector(fields); err != nil {
 		return v, err

@@ -62,6 +62,11 @@ func TestLoadVerdicts(t *testing.T) {
 			t.Errorf("%s: ids %v are not distinct", name, ids)
 		}
 	}
+	full := `{"ip":"10.0.0.1","state":"confirmed","reason":"` + strings.Repeat("x", maxVerdictText) + `"}`
+	full += strings.Repeat(" ", maxVerdictLine-len(full)) + "\n"
+	if got, err := LoadVerdicts("v", strings.NewReader(full)); err != nil || len(got) != 1 || len(got[0].Reason) != maxVerdictText {
+		t.Errorf("a line of 64 KiB with a reason of 4 KiB: %d verdicts, %v", len(got), err)
+	}
 	for _, empty := range []string{"", "\n \n", "ip,state\n"} {
 		if got, err := LoadVerdicts("v", strings.NewReader(empty)); err != nil || len(got) != 0 {
 			t.Errorf("%q: %v, %v; want no verdicts and no error", empty, got, err)
@@ -71,8 +76,14 @@ func TestLoadVerdicts(t *testing.T) {
 
 func TestLoadVerdictsRefuses(t *testing.T) {
 	good := `{"ip":"10.0.0.1","state":"confirmed"}` + "\n"
+	long := strings.Repeat("x", maxVerdictText+1)
 	for name, c := range map[string]struct{ text, want string }{
 		"unknown key":          {good + `{"ip":"10.0.0.5","state":"confirmed","colour":"red"}`, `v:2: unknown key "colour"`},
+		"long line":            {good + good + `{"ip":"10.0.0.5","state":"confirmed","reason":"` + strings.Repeat("x", maxVerdictLine) + `"}` + "\n" + good, `v:3: line is longer than 64 KiB`},
+		"long line of CSV":     {"ip,state\n" + strings.Repeat("1", maxVerdictLine+1), `v:2: line is longer than 64 KiB`},
+		"long reason":          {good + `{"ip":"10.0.0.5","state":"confirmed","reason":"` + long + `"}`, `v:2: reason has 4097 bytes: want at most 4096`},
+		"long source":          {"ip,state,source\n10.0.0.5,confirmed," + long, `v:2: source has 4097 bytes`},
+		"long reference":       {`{"ip":"10.0.0.5","state":"confirmed","reference":"` + long + `"}`, `v:1: reference has 4097 bytes`},
 		"bad address":          {`{"ip":"10.0.0.256","state":"confirmed"}`, `v:1: ip "10.0.0.256"`},
 		"bad network":          {`{"network":"10.0.0.0","state":"confirmed"}`, `v:1: network "10.0.0.0"`},
 		"bad mac":              {`{"mac":"00:11:22","state":"confirmed"}`, `v:1: mac "00:11:22"`},
@@ -107,6 +118,9 @@ func TestLoadVerdictsRefuses(t *testing.T) {
 		_, err := LoadVerdicts("v", strings.NewReader(c.text))
 		if err == nil || !strings.HasPrefix(err.Error(), c.want) {
 			t.Errorf("%s: error %v, want it to begin with %q", name, err, c.want)
+		}
+		if name == "unknown key" && err.Error() != c.want {
+			t.Errorf("%q, want %q", err, c.want)
 		}
 		if err != nil && strings.Contains(err.Error(), "\n") {
 			t.Errorf("%s: the error has several lines: %q", name, err)
