@@ -140,8 +140,8 @@ func (d *Detector) Stats() Stats {
 // SetVerdicts replaces all verdicts. Deeds that were done before count for them too.
 func (d *Detector) SetVerdicts(verdicts []Verdict) {
 	d.book = newBook(verdicts, d.config.Site)
-	d.markCompromised()
 	d.resolve()
+	d.markCompromised()
 }
 
 // Flow takes in a contact.
@@ -258,8 +258,8 @@ func (d *Detector) Advance(now time.Time) {
 
 // Finish judges everything once more with all that is known, as at the end of a capture.
 func (d *Detector) Finish() {
-	d.markCompromised()
 	d.resolve()
+	d.markCompromised()
 }
 
 // resolve matches all verdicts anew and judges every record of a suspect.
@@ -301,7 +301,9 @@ func (d *Detector) suspect(at protocols.Endpoint) *suspect {
 	s.periods = periods(s.about)
 	d.suspects[a] = s
 	if len(s.about) > 0 {
-		d.inventory.SetCompromise(d.inventory.ID(at), compromiseAt(s.about, d.now))
+		if v := d.device(at); v.ID != "" {
+			d.inventory.SetCompromise(v.ID, compromiseAt(s.about, d.now, v.FirstSeen))
+		}
 	}
 	return s
 }
@@ -332,19 +334,8 @@ func (d *Detector) markCompromised() {
 		if len(about) == 0 && v.Compromise.State == "none" {
 			continue
 		}
-		d.inventory.SetCompromise(v.ID, compromiseAt(about, d.now))
+		d.inventory.SetCompromise(v.ID, compromiseAt(about, d.now, v.FirstSeen))
 	}
-}
-
-// compromiseAt gives what verdicts say at a time.
-func compromiseAt(about []*selector, now time.Time) inventory.Compromise {
-	c := inventory.Compromise{State: "none"}
-	for _, p := range periods(about) {
-		if p.covers(now) {
-			c.State, c.Since, c.Verdicts = p.verdict.State, p.verdict.ValidFrom, []string{p.verdict.ID}
-		}
-	}
-	return c
 }
 
 // Alerts gives all alerts as they were last emitted, sorted by time and id.

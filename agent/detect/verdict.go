@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/spanwatch/spanwatch/agent/inventory"
 	"github.com/spanwatch/spanwatch/protocols"
 )
 
@@ -138,4 +139,41 @@ func stronger(a, b *Verdict) bool {
 		return a.State == StateConfirmed
 	}
 	return cmp.Or(cmp.Compare(a.Confidence, b.Confidence), a.Added.Compare(b.Added), start(a).Compare(start(b))) > 0
+}
+
+// compromiseAt gives what verdicts say at a time of a device seen first at another: the newest decides, and all in force
+// that no later one clears are named. Without a time of its own it holds since it became known, else since the device
+// was seen.
+func compromiseAt(about []*selector, now, seen time.Time) inventory.Compromise {
+	c := inventory.Compromise{State: "none"}
+	var newest, clearing *selector
+	for _, s := range about {
+		if !holds(s.Verdict, now) {
+			continue
+		}
+		if newest == nil || s.newer(newest) {
+			newest = s
+		}
+		if s.State == StateCleared && (clearing == nil || s.newer(clearing)) {
+			clearing = s
+		}
+	}
+	if newest == nil || newest == clearing {
+		return c
+	}
+	c.State, c.Since = newest.State, &seen
+	switch {
+	case newest.ValidFrom != nil:
+		c.Since = newest.ValidFrom
+	case !newest.Added.IsZero():
+		c.Since = &newest.Added
+	}
+	for _, s := range about {
+		if holds(s.Verdict, now) && s.State != StateCleared && (clearing == nil || s.newer(clearing)) {
+			c.Verdicts = append(c.Verdicts, s.ID)
+		}
+	}
+	slices.Sort(c.Verdicts)
+	c.Verdicts = slices.Compact(c.Verdicts)
+	return c
 }
