@@ -33,3 +33,21 @@ func TestSameValueIsNoChange(t *testing.T) {
 		t.Errorf("nothing was changed:\n%s", said)
 	}
 }
+
+// Whoever has a name is called by it, with the address beside it, as everywhere else in the alert.
+func TestNamesStandBesideAddresses(t *testing.T) {
+	p := newPlant(t)
+	c := p.open("10.0.0.66", "10.0.1.1", 502)
+	p.event(c, protocols.Event{
+		From: protocols.Client, Action: protocols.ActionIdentify, Outcome: protocols.OutcomeAsked,
+		Facts: []protocols.Fact{{About: protocols.Client, Key: protocols.FactName, Value: "eng-laptop"}},
+	})
+	p.read(c, 0, 1)
+	said := p.run(confirmed("10.0.0.66")).alert(t, "10.0.0.66", "10.0.1.1").Description
+	if want := "eng-laptop (10.0.0.66), workstation, which is confirmed to be compromised ("; !strings.HasPrefix(said, want) {
+		t.Errorf("description begins otherwise than with %q:\n%s", want, said)
+	}
+	if want := "asked for the identity of 10.0.1.1 (plc). First at"; !strings.Contains(said, want) {
+		t.Errorf("description lacks %q:\n%s", want, said)
+	}
+}
