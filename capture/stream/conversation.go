@@ -185,12 +185,16 @@ const (
 	classTCP class = iota
 	classDatagram
 	classFinished
+	classOpening // a SYN that nothing was heard of yet: what a scan leaves behind
 	classes
 	withPayload = classes // added to the above
 )
 
 // list holds conversations in the order of their last packets.
-type list struct{ oldest, newest *Conversation }
+type list struct {
+	oldest, newest *Conversation
+	length         int
+}
 
 func (l *list) push(c *Conversation) {
 	c.prev, c.next = l.newest, nil
@@ -200,9 +204,11 @@ func (l *list) push(c *Conversation) {
 		l.oldest = c
 	}
 	l.newest = c
+	l.length++
 }
 
 func (l *list) remove(c *Conversation) {
+	l.length--
 	if c.prev != nil {
 		c.prev.next = c.next
 	} else {

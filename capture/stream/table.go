@@ -9,6 +9,7 @@ import (
 // Config bounds a [Table]. Zero values take the defaults.
 type Config struct {
 	MaxConversations int           // default 65536
+	MaxOpening       int           // of these, TCP connections of which only the opening was seen; default 8192
 	TCPTimeout       time.Duration // idle time after which a TCP conversation is over; default 1 h, polls may be slow
 	DatagramTimeout  time.Duration // the same for everything else; default 5 min
 	// Linger is how long a finished connection is kept for late packets, which belong to it; default 10 s.
@@ -32,6 +33,7 @@ func (c *Config) defaults() {
 		}
 	}
 	set(&c.MaxConversations, 1<<16)
+	set(&c.MaxOpening, 1<<13)
 	set(&c.MaxBuffered, 256<<10)
 	set(&c.MaxBufferedTotal, 16<<20)
 	set(&c.Tail, 4<<10)
@@ -184,6 +186,11 @@ func (t *Table) open(p *packet.Packet, k key, low bool, frame uint64, at time.Ti
 	switch {
 	case k.family == 0:
 		c.EtherType = etherType(p)
+	case k.proto == packet.ProtoTCP && p.Flags.Has(packet.SYN) && !p.Flags.Has(packet.ACK):
+		c.class = classOpening
+		if l := &t.lists[classOpening]; l.length >= t.config.MaxOpening {
+			t.close(l.oldest, ReasonEvicted)
+		}
 	case k.proto == packet.ProtoTCP:
 		c.class = classTCP
 	}
@@ -196,12 +203,14 @@ func (t *Table) open(p *packet.Packet, k key, low bool, frame uint64, at time.Ti
 // touch moves a conversation to the young end of the list it belongs in.
 func (t *Table) touch(c *Conversation) {
 	k := c.class % classes
-	if c.over() {
+	delivered := c.half[AtoB].delivered || c.half[BtoA].delivered
+	switch {
+	case c.over():
 		k = classFinished
-	} else if k == classFinished {
+	case k == classFinished, k == classOpening && (c.Packets[BtoA] > 0 || delivered):
 		k = classTCP
 	}
-	if c.half[AtoB].delivered || c.half[BtoA].delivered {
+	if delivered {
 		k += withPayload
 	}
 	if k == c.class && t.lists[k].newest == c {
@@ -213,7 +222,7 @@ func (t *Table) touch(c *Conversation) {
 }
 
 func (t *Table) timeout(k class) time.Duration {
-	return [classes]time.Duration{t.config.TCPTimeout, t.config.DatagramTimeout, t.config.Linger}[k%classes]
+	return [classes]time.Duration{t.config.TCPTimeout, t.config.DatagramTimeout, t.config.Linger, t.config.TCPTimeout}[k%classes]
 }
 
 // idle is the reason for closing a conversation whose timeout is over.
