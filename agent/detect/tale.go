@@ -63,7 +63,7 @@ func (t *tale) who(v inventory.Device, a protocols.Address) string {
 		what += ", " + made
 	}
 	if len(v.Names) > 0 {
-		return fmt.Sprintf("%s (%s), %s", v.Names[0], a, what)
+		return fmt.Sprintf("%s (%s) [%s]", v.Names[0], a, what)
 	}
 	return fmt.Sprintf("%s (%s)", a, what)
 }

@@ -44,7 +44,7 @@ func TestNamesStandBesideAddresses(t *testing.T) {
 	})
 	p.read(c, 0, 1)
 	said := p.run(confirmed("10.0.0.66")).alert(t, "10.0.0.66", "10.0.1.1").Description
-	if want := "eng-laptop (10.0.0.66), workstation, which is confirmed to be compromised ("; !strings.HasPrefix(said, want) {
+	if want := "eng-laptop (10.0.0.66) [workstation], which is confirmed to be compromised ("; !strings.HasPrefix(said, want) {
 		t.Errorf("description begins otherwise than with %q:\n%s", want, said)
 	}
 	if want := "asked for the identity of 10.0.1.1 (plc). First at"; !strings.Contains(said, want) {
