@@ -112,7 +112,8 @@ type Flow struct {
 	Source      uint16
 
 	// Opened counts conversations that this flow stands for (1 in the first report of each), Refused those whose
-	// opening was answered with a reset or an ICMP unreachable, Answered those in which both sides sent.
+	// opening was answered with a reset or an ICMP unreachable, Answered those in which the other side
+	// sent anything but a refusal.
 	Opened, Refused, Answered uint64
 	// Began is true in the first report of a conversation whose opening handshake was seen, in part at least; false for
 	// one that may be older than the capture, and where there are no handshakes.
