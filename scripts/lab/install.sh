@@ -15,9 +15,13 @@ apt-get install -y --no-install-recommends python3-pymodbus=3.0.0-7 python3-seri
 mkdir -p "$tools/debs" "$tools/lib" "$tools/bin" "$tools/apt/lists/partial" "$tools/apt/archives/partial" "$tools/apt/sources"
 tools=$(cd "$tools" && pwd)
 touch "$tools/apt/status"
+# The archive that this machine takes its own packages from.
+# shellcheck disable=SC2016 # apt expands it
+archive=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' | grep -v security | head -n 1)
+[ -n "$archive" ] || { echo "install.sh: apt knows no archive: run apt-get update first" >&2; exit 1; }
 cat >"$tools/apt/sources/trixie.sources" <<EOF
 Types: deb
-URIs: http://deb.debian.org/debian
+URIs: $archive
 Suites: trixie
 Components: main
 Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg
