@@ -67,6 +67,9 @@ func writeEvidence(out io.Writer, a *detect.Alert) {
 	slices.SortStableFunc(shown, func(x, y detect.Evidence) int { return x.Time.Compare(y.Time) })
 	for i := range shown {
 		e := &shown[i]
+		if e.File != "" {
+			fmt.Fprintf(out, "    %s", cli.Printable(e.File))
+		}
 		fmt.Fprintf(out, "    frame %-8d %s  %s", e.Frame, e.Time.UTC().Format("15:04:05.000"), e.Message)
 		if e.Object != "" {
 			fmt.Fprintf(out, " %s", cli.Printable(e.Object))

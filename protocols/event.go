@@ -16,6 +16,8 @@ type Event struct {
 	Facts   []Fact // what the message discloses about a device; nil in the common case
 	Values  Values // the process values the message carries for Object
 
+	// Answers is the frame of the request that this message answers; 0 where it is none, or the request is not known.
+	Answers uint64
 	// Label names the protocol where one Spec carries several (S7comm and S7comm-plus on ISO-on-TCP);
 	// empty means the Spec's Name.
 	Label string

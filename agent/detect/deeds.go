@@ -167,13 +167,14 @@ func (t *tally) keep(d deed, r room) bool {
 	return false
 }
 
-// answer gives the outcome to the oldest kept request of the conversation that still waits for one and is about the
-// same object. It tells whether there was one.
+// answer gives the outcome to the kept request that the event answers: the one of that frame, or where that is not known
+// the oldest of the conversation that still waits, about the same object. It tells whether there was one.
 func (t *tally) answer(e *protocols.Event) bool {
 	for _, kept := range [][]deed{t.earned, t.recent} {
 		for k := range kept {
 			d := &kept[k]
-			if d.conv.ID == e.Conv.ID && d.outcome == protocols.OutcomeAsked && d.object == e.Object {
+			asked := e.Answers == 0 || d.frame == e.Answers
+			if asked && d.conv.ID == e.Conv.ID && d.outcome == protocols.OutcomeAsked && d.object == e.Object {
 				d.outcome = e.Outcome
 				return true
 			}

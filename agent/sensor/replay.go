@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 
@@ -107,14 +108,19 @@ func Replay(ctx context.Context, cfg Config) (result *Result, err error) {
 	if result.Snapshot, err = an.finish(); err != nil {
 		return nil, err
 	}
-	if cfg.Verdicts != "" && len(verdicts) == 0 {
-		result.warn(cfg.Verdicts + " holds no verdict: no device is taken for compromised")
-	}
-	result.warn(unmatched(verdicts, result.Devices))
-	if err := dir.state.Save(result.Snapshot); err != nil {
-		return nil, err
+	if len(cfg.Captures) > 0 {
+		if cfg.Verdicts != "" && len(verdicts) == 0 {
+			result.warn(cfg.Verdicts + " holds no verdict: no device is taken for compromised")
+		}
+		result.warn(unmatched(verdicts, result.Devices))
+		if err := dir.state.Save(result.Snapshot); err != nil {
+			return nil, err
+		}
 	}
 	waiting, err := up.finish(ctx, &result.Snapshot)
+	if err == nil && waiting != "" && len(cfg.Captures) == 0 {
+		err = errors.New(waiting) // to send was the only thing to do
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -247,16 +253,10 @@ func (a *analyst) finish() (state.Snapshot, error) {
 // unmatched names the verdicts that are about no device that was seen: an analyst who asks whether the plant was touched
 // must not take a mistyped address for a no.
 func unmatched(verdicts []detect.Verdict, devices []inventory.Device) string {
-	named := make(map[string]bool)
-	for i := range devices {
-		for _, id := range devices[i].Compromise.Verdicts {
-			named[id] = true
-		}
-	}
 	var strangers []string
 	for i := range verdicts {
 		v := &verdicts[i]
-		if v.State != "cleared" && !named[v.ID] {
+		if !slices.ContainsFunc(devices, func(d inventory.Device) bool { return about(v, &d) }) {
 			strangers = append(strangers, cmp.Or(v.IP, v.Network, v.MAC, v.Name, v.Device))
 		}
 	}
@@ -267,7 +267,22 @@ func unmatched(verdicts []detect.Verdict, devices []inventory.Device) string {
 	if n := len(strangers) - 10; n > 0 {
 		strangers, more = strangers[:10], fmt.Sprintf(" and %d others", n)
 	}
-	return "no device that was seen is under the verdict on " + strings.Join(strangers, ", ") + more
+	return "no device that was seen is meant by the verdict on " + strings.Join(strangers, ", ") + more
+}
+
+// about reports whether a verdict's selector means the device, whenever and wherever it holds.
+func about(v *detect.Verdict, d *inventory.Device) bool {
+	network, err := netip.ParsePrefix(v.Network)
+	within := func(ip string) bool {
+		a, bad := netip.ParseAddr(ip)
+		return bad == nil && err == nil && network.Contains(a)
+	}
+	same := func(text string) func(string) bool {
+		return func(other string) bool { return text != "" && strings.EqualFold(text, other) }
+	}
+	mac := strings.ReplaceAll(v.MAC, "-", ":")
+	return slices.ContainsFunc(d.IPs, same(v.IP)) || slices.ContainsFunc(d.IPs, within) || slices.ContainsFunc(d.MACs, same(mac)) ||
+		slices.ContainsFunc(d.Names, same(v.Name)) || same(v.Device)(d.ID)
 }
 
 // pace makes a replay wait until a packet is due. Nil: no waiting.

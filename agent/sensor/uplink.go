@@ -95,7 +95,9 @@ func (l *link) finish(ctx context.Context, snap *state.Snapshot) (waiting string
 		err = errors.Join(err, l.spool.Edge(snap.Edges[i]))
 	}
 	for i := range snap.Coverage {
-		err = errors.Join(err, l.spool.Coverage(snap.Coverage[i]))
+		if len(l.cfg.Captures) > 0 { // without captures there is only an empty total
+			err = errors.Join(err, l.spool.Coverage(snap.Coverage[i]))
+		}
 	}
 	if err := errors.Join(err, l.spool.Flush()); err != nil {
 		return "", err

@@ -41,6 +41,9 @@ func (d *dissector) Dissect(dst []protocols.Event, in protocols.Message) ([]prot
 	}
 	e := protocols.Event{From: in.From, Outcome: m.outcome(), Malformed: m.reason()}
 	e.Facts = m.facts(asked)
+	if asked != nil {
+		e.Answers = asked.frame
+	}
 	if in.Detail {
 		e.Detail = m.detail(d.transport(in.Transport), asked)
 	}

@@ -88,5 +88,8 @@ func (d *conversation) attach(encrypted bool) {
 	}
 	for i := range events {
 		events[i].Security = s
+		if d.answered {
+			events[i].Answers = d.request.frame
+		}
 	}
 }

@@ -138,6 +138,9 @@ func (c *conversation) events(dst []protocols.Event, p *message) []protocols.Eve
 		}
 		dst = append(dst, ev)
 	}
+	for i := range dst[start:] {
+		dst[start+i].Answers = p.request.frame
+	}
 	dst[start].Facts = p.facts
 	if p.detail {
 		dst[start].Detail = newDetail(p)
