@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"slices"
+	"strings"
 
 	"github.com/spanwatch/spanwatch/agent/detect"
 	"github.com/spanwatch/spanwatch/protocols"
@@ -68,12 +69,57 @@ func same(a, b *detect.Alert) bool {
 	return errX == nil && errY == nil && bytes.Equal(x, y)
 }
 
+// maxActions bounds what an alert recommends after many runs.
+const maxActions = 12
+
+// graver reports whether a says worse of what was done, or says it with more certainty, than b.
+func graver(a, b *detect.Alert) bool {
+	sure := func(x *detect.Alert) (confirmed, confidence int) {
+		if x.Verdict == nil {
+			return 0, 0
+		}
+		if x.Verdict.State == "confirmed" {
+			confirmed = 1
+		}
+		return confirmed, int(x.Verdict.Confidence)
+	}
+	aConfirmed, aConfidence := sure(a)
+	bConfirmed, bConfidence := sure(b)
+	return cmp.Or(cmp.Compare(level(a), level(b)), cmp.Compare(severity(a), severity(b)),
+		cmp.Compare(aConfirmed, bConfirmed), cmp.Compare(aConfidence, bConfidence)) > 0
+}
+
+// anotherRun stands between what the gravest run and another one of the same state directory have to say.
+const anotherRun = " Another run on this sensor said: "
+
+// both gives the gravest description, and behind it the other one where that says something else.
+func both(gravest, other string) string {
+	own, _, _ := strings.Cut(gravest, anotherRun)
+	others, _, _ := strings.Cut(other, anotherRun)
+	switch {
+	case own != others:
+		return own + anotherRun + others
+	case len(other) > len(gravest):
+		return other // the same, and already with what another run said
+	}
+	return gravest
+}
+
 // merge lets a keep what was known before: it never falls in level, severity or count, and forgets no deed.
 func merge(a, before *detect.Alert) {
-	if cmp.Or(cmp.Compare(level(before), level(a)), cmp.Compare(severity(before), severity(a))) > 0 {
-		a.Level, a.Title, a.Description = before.Level, before.Title, before.Description
-		a.Verdict, a.RecommendedActions = before.Verdict, before.RecommendedActions
+	gravest, other := a, before
+	if graver(before, a) {
+		gravest, other = before, a
 	}
+	description := both(gravest.Description, other.Description)
+	a.Level, a.Title, a.Verdict = gravest.Level, gravest.Title, gravest.Verdict
+	a.RecommendedActions = slices.Clone(gravest.RecommendedActions)
+	for _, action := range other.RecommendedActions {
+		if !slices.Contains(a.RecommendedActions, action) && len(a.RecommendedActions) < maxActions {
+			a.RecommendedActions = append(a.RecommendedActions, action)
+		}
+	}
+	a.Description = description
 	a.Severity = severities[max(severity(a), severity(before), 0)]
 	if before.Time.Before(a.Time) {
 		a.Time = before.Time

@@ -82,8 +82,15 @@ func TestAlertsAcrossRuns(t *testing.T) {
 			t.Errorf("%s:\n%s", s.name, diff)
 		}
 	}
-	if d := l.latest["a"].Description; d != "control medium" {
-		t.Errorf("the description is that of %q, want the gravest", d)
+	if d := l.latest["a"].Description; d != "control medium"+anotherRun+"write high" {
+		t.Errorf("the description is %q, want the gravest first and the other behind it", d)
+	}
+	// A suspicion in a later run takes nothing from a certainty.
+	sure, unsure := alertOf("write", "high", 1), alertOf("write", "high", 1)
+	sure.Verdict, unsure.Verdict = &detect.Verdict{State: "confirmed", Confidence: 50}, &detect.Verdict{State: "suspected", Confidence: 90}
+	l = newLedger([]detect.Alert{sure})
+	if l.final(&unsure) || unsure.Verdict.State != "confirmed" {
+		t.Errorf("verdict %+v after a weaker one", unsure.Verdict)
 	}
 }
 
