@@ -84,11 +84,11 @@ func Replay(ctx context.Context, cfg Config) (result *Result, err error) {
 	}
 	defer func() { err = errors.Join(err, up.stop()) }()
 
-	before, err := dir.state.Alerts()
+	before, err := dir.state.Load()
 	if err != nil {
 		return nil, err
 	}
-	an := newAnalyst(cfg, verdicts, newLedger(before), func(a *detect.Alert) error {
+	an := newAnalyst(cfg, verdicts, newLedger(before.Alerts), func(a *detect.Alert) error {
 		if err := up.raise(*a); err != nil || dir.temporary {
 			return err
 		}
@@ -113,6 +113,7 @@ func Replay(ctx context.Context, cfg Config) (result *Result, err error) {
 			result.warn(cfg.Verdicts + " holds no verdict: no device is taken for compromised")
 		}
 		result.warn(unmatched(verdicts, result.Devices))
+		remember(&result.Snapshot, &before, len(verdicts) > 0)
 		if err := dir.state.Save(result.Snapshot); err != nil {
 			return nil, err
 		}

@@ -173,7 +173,7 @@ func (s *State) Save(snap Snapshot) error {
 		}
 		for i := range snap.Edges {
 			e := &snap.Edges[i]
-			w.write("edge", fmt.Sprintf("%s %s %s %d %s %s", e.Client, e.Server, e.Protocol, e.Port, e.ClientIP, e.ServerIP), e)
+			w.write("edge", EdgeKey(e), e)
 		}
 		for i := range snap.Alerts {
 			w.write("alert", snap.Alerts[i].ID, &snap.Alerts[i])
@@ -186,6 +186,11 @@ func (s *State) Save(snap Snapshot) error {
 		}
 		return w.err
 	})
+}
+
+// EdgeKey tells edges apart.
+func EdgeKey(e *graph.Edge) string {
+	return fmt.Sprintf("%s %s %s %d %s %s", e.Client, e.Server, e.Protocol, e.Port, e.ClientIP, e.ServerIP)
 }
 
 type writer struct {
@@ -214,13 +219,6 @@ func (s *State) SaveAlert(a *detect.Alert) error {
 		return fmt.Errorf("state: write alert: %w", err)
 	}
 	return nil
-}
-
-// Alerts gives the alerts that are stored.
-func (s *State) Alerts() ([]detect.Alert, error) {
-	var alerts []detect.Alert
-	err := load(s, "alert", &alerts)
-	return alerts, err
 }
 
 // Load gives everything that is stored.
