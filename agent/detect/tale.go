@@ -287,12 +287,12 @@ func (t *tale) limits() string {
 	return said
 }
 
-// clearing tells that a verdict clears the actor, from when and why; empty when none does.
+// clearing tells that the newest verdict clears the actor, from when and why; empty when it does not.
 func clearing(s *suspect) string {
 	for k := len(s.about) - 1; k >= 0; k-- {
 		v := s.about[k]
 		if v.State != StateCleared {
-			continue
+			return ""
 		}
 		said := "The device was cleared"
 		if v.ValidFrom != nil {

@@ -121,3 +121,29 @@ func TestCancelledQueryEnds(t *testing.T) {
 		t.Error("a cancelled query gave a result")
 	}
 }
+
+// What is known of a device can change without its being seen again: each change is a row, and none erases another.
+func TestEveryChangeIsARow(t *testing.T) {
+	s, err := store.OpenSQLite(t.Context(), filepath.Join(t.TempDir(), "cloud.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	for i, compromise := range []string{"suspected", "confirmed", "confirmed", "none"} {
+		err := s.Apply(t.Context(), store.Batch{
+			Site: "Oslo", Sensor: "a", Received: day, Position: store.Position{Epoch: "e", Lane: store.LaneRoutine, Sequence: uint64(i + 1)},
+			Devices: []store.Device{{ID: "d", Site: "Oslo", FirstSeen: day, LastSeen: day, Compromise: store.Compromise{State: compromise}}},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	result, err := hunt.New(s).Run(t.Context(), "DeviceInfo | sort by ReportId asc | project CompromiseState")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := [][]any{{"suspected"}, {"confirmed"}, {"none"}}
+	if diff := cmp.Diff(want, result.Rows); diff != "" {
+		t.Error(diff)
+	}
+}

@@ -93,7 +93,7 @@ func (t *transaction) saveHistory(ctx context.Context, d Device) error {
 		into = append(into, &stored[i])
 	}
 	found, err := t.row(ctx, `SELECT time, `+historyColumns+` FROM device_history WHERE site = ? AND device = ?
-		ORDER BY time DESC LIMIT 1`, []any{d.Site, d.ID}, into...)
+		ORDER BY time DESC, report DESC LIMIT 1`, []any{d.Site, d.ID}, into...)
 	if err != nil {
 		return err
 	}
@@ -102,7 +102,7 @@ func (t *transaction) saveHistory(ctx context.Context, d Device) error {
 	if found && seen[:day] == when[:day] && slices.EqualFunc(values, stored[:], func(v any, s string) bool { return v == s }) {
 		return nil
 	}
-	_, err = t.exec(ctx, `INSERT OR REPLACE INTO device_history (site, device, time, `+historyColumns+`)
+	_, err = t.exec(ctx, `INSERT INTO device_history (site, device, time, `+historyColumns+`)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 		append([]any{d.Site, d.ID, seen}, values...)...)
 	return err

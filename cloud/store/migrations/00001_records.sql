@@ -69,9 +69,10 @@ CREATE TABLE device_history (
     compromise    TEXT NOT NULL,
     first_seen    TEXT NOT NULL,
     additional    TEXT NOT NULL,
-    UNIQUE (site, device, time),
     FOREIGN KEY (site, device) REFERENCES device (site, id)
 );
+-- Two changes may have one time: what is known of a device can change without its being seen again.
+CREATE INDEX device_history_device ON device_history (site, device, time);
 CREATE INDEX device_history_time ON device_history (time);
 
 CREATE TABLE edge (
