@@ -71,8 +71,8 @@ func writeEvidence(out io.Writer, a *detect.Alert) {
 			fmt.Fprintf(out, "    %s", cli.Printable(e.File))
 		}
 		fmt.Fprintf(out, "    frame %-8d %s  %s", e.Frame, e.Time.UTC().Format("15:04:05.000"), e.Message)
-		if e.Object != "" {
-			fmt.Fprintf(out, " %s", cli.Printable(e.Object))
+		if object := withoutEcho(e.Message, cli.Printable(e.Object)); object != "" {
+			fmt.Fprintf(out, " %s", object)
 		}
 		if e.After != "" {
 			fmt.Fprintf(out, "  %s → %s", cmp.Or(cli.Printable(e.Before), "?"), cli.Printable(e.After))
@@ -82,6 +82,15 @@ func writeEvidence(out io.Writer, a *detect.Alert) {
 	if n := len(a.Evidence) - len(shown); n > 0 {
 		fmt.Fprintf(out, "    … and %d more\n", n)
 	}
+}
+
+// withoutEcho leaves out the object's first word where the message has just said it: "Download block OB1".
+func withoutEcho(message, object string) string {
+	word, rest, more := strings.Cut(object, " ")
+	if more && strings.HasSuffix(message, " "+word) {
+		return rest
+	}
+	return object
 }
 
 // gravestFirst sorts alerts as people should read them.

@@ -64,6 +64,9 @@ func (t *tale) callShift() string {
 	if t.finding.level >= LevelWrite {
 		return fmt.Sprintf("Call the shift: %s may no longer do what its displays say. Have them watch the process and be ready to run it by hand.", target)
 	}
+	if t.finding.level == LevelContact && t.triedOnly() {
+		return fmt.Sprintf("Tell the shift that a compromised device tried to reach %s, which refused; nothing needs to be switched off for that.", target)
+	}
 	return fmt.Sprintf("Tell the shift that a compromised device has reached %s; nothing needs to be switched off for that.", target)
 }
 
