@@ -289,24 +289,21 @@ func (t *tale) limits() string {
 
 // clearing tells that the newest verdict clears the actor, from when and why; empty when it does not.
 func clearing(s *suspect) string {
-	for k := len(s.about) - 1; k >= 0; k-- {
-		v := s.about[k]
-		if v.State != StateCleared {
-			return ""
-		}
-		said := "The device was cleared"
-		if v.ValidFrom != nil {
-			said += " from " + stamp(*v.ValidFrom)
-		}
-		if v.Source != "" {
-			said += " by " + v.Source
-		}
-		if v.Reason != "" {
-			said += ": " + v.Reason
-		}
-		return said + "."
+	if len(s.about) == 0 || s.about[len(s.about)-1].State != StateCleared {
+		return ""
 	}
-	return ""
+	v := s.about[len(s.about)-1]
+	said := "The device was cleared"
+	if v.ValidFrom != nil {
+		said += " from " + stamp(*v.ValidFrom)
+	}
+	if v.Source != "" {
+		said += " by " + v.Source
+	}
+	if v.Reason != "" {
+		said += ": " + v.Reason
+	}
+	return said + "."
 }
 
 const closedMark = "Closed: "
