@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs every fuzz target of the repository for the time given (default 10s), one after the other.
+# Runs every fuzz target of the repository for the time (10s) or the number of inputs (4000x) given, one after the other.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 time=${1:-10s}
