@@ -61,7 +61,7 @@ const shownEvidence = 12
 func writeEvidence(out io.Writer, a *detect.Alert) {
 	gravest := slices.Clone(a.Evidence)
 	slices.SortStableFunc(gravest, func(x, y detect.Evidence) int {
-		return cmp.Compare(rank(levels, y.Level), rank(levels, x.Level))
+		return cmp.Compare(detect.LevelRank(y.Level), detect.LevelRank(x.Level))
 	})
 	shown := gravest[:min(len(gravest), shownEvidence)]
 	slices.SortStableFunc(shown, func(x, y detect.Evidence) int { return x.Time.Compare(y.Time) })
@@ -96,18 +96,10 @@ func withoutEcho(message, object string) string {
 // gravestFirst sorts alerts as people should read them.
 func gravestFirst(alerts []detect.Alert) []detect.Alert {
 	return slices.SortedStableFunc(slices.Values(alerts), func(a, b detect.Alert) int {
-		return cmp.Or(cmp.Compare(rank(severities, b.Severity), rank(severities, a.Severity)),
-			cmp.Compare(rank(levels, b.Level), rank(levels, a.Level)), a.Time.Compare(b.Time))
+		return cmp.Or(cmp.Compare(detect.SeverityRank(b.Severity), detect.SeverityRank(a.Severity)),
+			cmp.Compare(detect.LevelRank(b.Level), detect.LevelRank(a.Level)), a.Time.Compare(b.Time))
 	})
 }
-
-// severities and levels, least first.
-var (
-	severities = []string{"informational", "low", "medium", "high"}
-	levels     = []string{"contact", "read", "engineering-read", "write", "control", "effect"}
-)
-
-func rank(order []string, word string) int { return slices.Index(order, word) }
 
 func summaryText(s *sensor.Summary) string {
 	var messages []string

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/spanwatch/spanwatch/agent/inventory"
 	"github.com/spanwatch/spanwatch/protocols"
 )
 
@@ -84,4 +85,29 @@ func (b *book) about(who identity) []*selector {
 	}
 	slices.SortFunc(all, func(x, y *selector) int { return x.order - y.order })
 	return slices.Compact(all)
+}
+
+// Strangers gives the verdicts that mean none of the devices at a site, whenever they hold.
+func Strangers(verdicts []Verdict, site string, devices []inventory.Device) []Verdict {
+	b := newBook(verdicts, site)
+	meant := make([]bool, len(verdicts))
+	for i := range devices {
+		d := &devices[i]
+		who := identity{macs: d.MACs, names: d.Names, device: d.ID}
+		for _, text := range d.IPs {
+			if a, err := netip.ParseAddr(text); err == nil {
+				who.addrs = append(who.addrs, a)
+			}
+		}
+		for _, s := range b.about(who) {
+			meant[s.order] = true
+		}
+	}
+	var strangers []Verdict
+	for i, v := range verdicts {
+		if !meant[i] {
+			strangers = append(strangers, v)
+		}
+	}
+	return strangers
 }

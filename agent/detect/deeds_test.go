@@ -3,6 +3,9 @@ package detect
 import (
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/spanwatch/spanwatch/agent/inventory"
 	"github.com/spanwatch/spanwatch/protocols"
 )
 
@@ -28,5 +31,16 @@ func TestAnswerSettlesItsRequest(t *testing.T) {
 		if got != want || found != (answers != 9) {
 			t.Errorf("an answer to frame %d: outcomes %v, found %v; want %v", answers, got, found, want)
 		}
+	}
+}
+
+func TestStrangers(t *testing.T) {
+	devices := []inventory.Device{{ID: "d1", IPs: []string{"10.0.0.5"}, MACs: []string{"00:1b:1b:01:02:03"}, Names: []string{"Pump.plant.example"}}}
+	verdicts := []Verdict{
+		{IP: "10.0.0.5"}, {Network: "10.0.0.0/24"}, {MAC: "00-1B-1B-01-02-03"}, {Name: "pump"}, {Device: "d1"}, {IP: "10.0.0.5", Site: "Here"},
+		{IP: "10.0.0.6"}, {Network: "10.1.0.0/24"}, {Name: "pum"}, {IP: "10.0.0.5", Site: "Elsewhere"},
+	}
+	if diff := cmp.Diff(verdicts[6:], Strangers(verdicts, "Here", devices)); diff != "" {
+		t.Error(diff)
 	}
 }

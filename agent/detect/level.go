@@ -2,6 +2,7 @@ package detect
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spanwatch/spanwatch/agent/inventory"
@@ -24,6 +25,9 @@ const (
 )
 
 var levelNames = [levelCount]string{"", "contact", "read", "engineering-read", "write", "control", "effect"}
+
+// LevelRank places a level by its name in a record: higher is worse, below 0 is no level.
+func LevelRank(name string) int { return slices.Index(levelNames[:], name) }
 
 // String gives the name under which records show the level.
 func (l Level) String() string { return levelNames[min(l, levelCount-1)] }
@@ -106,6 +110,11 @@ const (
 	SeverityMedium        = "medium"
 	SeverityHigh          = "high"
 )
+
+// SeverityRank places a severity by its name in a record: higher is worse, below 0 is no severity.
+func SeverityRank(name string) int {
+	return slices.Index([]string{SeverityInformational, SeverityLow, SeverityMedium, SeverityHigh}, name)
+}
 
 // weights of the levels, in tenths.
 var levelWeight = [levelCount]int{

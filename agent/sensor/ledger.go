@@ -26,14 +26,8 @@ func newLedger(alerts []detect.Alert) *ledger {
 	return l
 }
 
-// levels and severities, least first.
-var (
-	levels     = []string{"contact", "read", "engineering-read", "write", "control", "effect"}
-	severities = []string{"informational", "low", "medium", "high"}
-)
-
-func level(a *detect.Alert) int    { return slices.Index(levels, a.Level) }
-func severity(a *detect.Alert) int { return slices.Index(severities, a.Severity) }
+func level(a *detect.Alert) int    { return detect.LevelRank(a.Level) }
+func severity(a *detect.Alert) int { return detect.SeverityRank(a.Severity) }
 
 // risen takes an alert as the detector raises it, and reports whether it is to be told: an alert of an earlier run only
 // once it is graver than it was.
@@ -120,7 +114,9 @@ func merge(a, before *detect.Alert) {
 		}
 	}
 	a.Description = description
-	a.Severity = severities[max(severity(a), severity(before), 0)]
+	if severity(before) > severity(a) {
+		a.Severity = before.Severity
+	}
 	if before.Time.Before(a.Time) {
 		a.Time = before.Time
 	}
@@ -162,7 +158,7 @@ func union(a, b []detect.Evidence) []detect.Evidence {
 	}
 	if len(all) > maxEvidence {
 		slices.SortStableFunc(all, func(x, y detect.Evidence) int {
-			return cmp.Or(cmp.Compare(slices.Index(levels, y.Level), slices.Index(levels, x.Level)), byTime(x, y))
+			return cmp.Or(cmp.Compare(detect.LevelRank(y.Level), detect.LevelRank(x.Level)), byTime(x, y))
 		})
 		all = all[:maxEvidence]
 	}

@@ -10,7 +10,6 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
-	"slices"
 	"strings"
 	"time"
 
@@ -112,7 +111,7 @@ func Replay(ctx context.Context, cfg Config) (result *Result, err error) {
 		if cfg.Verdicts != "" && len(verdicts) == 0 {
 			result.warn(cfg.Verdicts + " holds no verdict: no device is taken for compromised")
 		}
-		result.warn(unmatched(verdicts, result.Devices))
+		result.warn(unmatched(verdicts, cfg.Site, result.Devices))
 		remember(&result.Snapshot, &before, len(verdicts) > 0)
 		if err := dir.state.Save(result.Snapshot); err != nil {
 			return nil, err
@@ -253,13 +252,10 @@ func (a *analyst) finish() (state.Snapshot, error) {
 
 // unmatched names the verdicts that are about no device that was seen: an analyst who asks whether the plant was touched
 // must not take a mistyped address for a no.
-func unmatched(verdicts []detect.Verdict, devices []inventory.Device) string {
+func unmatched(verdicts []detect.Verdict, site string, devices []inventory.Device) string {
 	var strangers []string
-	for i := range verdicts {
-		v := &verdicts[i]
-		if !slices.ContainsFunc(devices, func(d inventory.Device) bool { return about(v, &d) }) {
-			strangers = append(strangers, cmp.Or(v.IP, v.Network, v.MAC, v.Name, v.Device))
-		}
+	for _, v := range detect.Strangers(verdicts, site, devices) {
+		strangers = append(strangers, cmp.Or(v.IP, v.Network, v.MAC, v.Name, v.Device))
 	}
 	if len(strangers) == 0 {
 		return ""
@@ -269,21 +265,6 @@ func unmatched(verdicts []detect.Verdict, devices []inventory.Device) string {
 		strangers, more = strangers[:10], fmt.Sprintf(" and %d others", n)
 	}
 	return "no device that was seen is meant by the verdict on " + strings.Join(strangers, ", ") + more
-}
-
-// about reports whether a verdict's selector means the device, whenever and wherever it holds.
-func about(v *detect.Verdict, d *inventory.Device) bool {
-	network, err := netip.ParsePrefix(v.Network)
-	within := func(ip string) bool {
-		a, bad := netip.ParseAddr(ip)
-		return bad == nil && err == nil && network.Contains(a)
-	}
-	same := func(text string) func(string) bool {
-		return func(other string) bool { return text != "" && strings.EqualFold(text, other) }
-	}
-	mac := strings.ReplaceAll(v.MAC, "-", ":")
-	return slices.ContainsFunc(d.IPs, same(v.IP)) || slices.ContainsFunc(d.IPs, within) || slices.ContainsFunc(d.MACs, same(mac)) ||
-		slices.ContainsFunc(d.Names, same(v.Name)) || same(v.Device)(d.ID)
 }
 
 // pace makes a replay wait until a packet is due. Nil: no waiting.
