@@ -67,3 +67,11 @@ type Dissector interface {
 	// Gap tells that bytes sent by a side were lost before the next message: fragments in progress are void.
 	Gap(from Side)
 }
+
+// Asker is a Dissector that pairs answers with requests, and so knows which requests were left without one.
+type Asker interface {
+	// Unanswered gives how many requests were given up since the last call: those that the other side passed over when
+	// it answered later ones, and those forgotten for want of room. When the conversation has ended, those still open
+	// are among them. Requests that expect no answer, and those whose answer may lie in a gap, do not count.
+	Unanswered(ended bool) uint64
+}

@@ -85,7 +85,12 @@ const (
 	FactUser        FactKey = "user"
 	FactProtection  FactKey = "protection" // protection level of a controller
 	FactOS          FactKey = "os"
-	FactFQDN        FactKey = "fqdn"     // fully qualified domain name; its first label is the device's name
-	FactAdapter     FactKey = "adapter"  // what the network adapter is, where it tells nothing of the device's maker
-	FactLocation    FactKey = "location" // where the device stands, in its own words
+	FactFQDN        FactKey = "fqdn"        // fully qualified domain name; its first label is the device's name
+	FactAdapter     FactKey = "adapter"     // what the network adapter is, where it tells nothing of the device's maker
+	FactLocation    FactKey = "location"    // where the device stands, in its own words
+	FactTitle       FactKey = "title"       // of the page that the device shows to a browser
+	FactBanner      FactKey = "banner"      // what a service says of itself before anything is asked
+	FactCertificate FactKey = "certificate" // the subject that a certificate names, as the device presents it
+	FactIssuer      FactKey = "issuer"      // who issued that certificate
+	FactJA4         FactKey = "ja4"         // fingerprint of how the device opens TLS as a client
 )

@@ -131,6 +131,8 @@ type Coverage struct {
 	Gap        uint64 // lost before the sensor saw them
 	Malformed  uint64 // messages, not bytes: those that broke their specification
 	Messages   uint64 // messages dissected
+	Unanswered uint64 // requests that were left without an answer
+	Conflicts  uint64 // segments that repeat bytes with different content; the first copy was read
 }
 
 // Add adds o to c.
@@ -142,6 +144,8 @@ func (c *Coverage) Add(o Coverage) {
 	c.Gap += o.Gap
 	c.Malformed += o.Malformed
 	c.Messages += o.Messages
+	c.Unanswered += o.Unanswered
+	c.Conflicts += o.Conflicts
 }
 
 // Binding says that an IP address was used by a MAC on this link at a time: from ARP, neighbour discovery, or the
