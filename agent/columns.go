@@ -108,6 +108,8 @@ var coverageList = cli.List[graph.Coverage]{
 		cli.Field("ENCRYPTED BYTES", func(c *graph.Coverage) string { return strconv.FormatUint(c.EncryptedBytes, 10) }),
 		cli.Field("MALFORMED", func(c *graph.Coverage) string { return strconv.FormatUint(c.Malformed, 10) }),
 		cli.Field("GAP BYTES", func(c *graph.Coverage) string { return strconv.FormatUint(c.GapBytes, 10) }),
+		cli.Field("UNANSWERED", func(c *graph.Coverage) string { return strconv.FormatUint(c.Unanswered, 10) }),
+		cli.Field("CONFLICTS", func(c *graph.Coverage) string { return strconv.FormatUint(c.Conflicts, 10) }),
 	},
 }
 

@@ -148,6 +148,27 @@ func (c *Coverage) Add(o Coverage) {
 	c.Conflicts += o.Conflicts
 }
 
+// NoticeKind says what a [Notice] is about.
+type NoticeKind uint8
+
+// The kinds of notices.
+const (
+	// NoticeConflict is a segment, or a fragment of a datagram, that repeats bytes with different content. The first copy
+	// was read; a receiver may have taken the other, so somebody may be hiding what he says.
+	NoticeConflict NoticeKind = iota + 1
+)
+
+// Notice is something that the transport of a conversation showed, apart from its messages. Where only the hosts are
+// known, as with fragments, the conversation has no ports and From is its client.
+type Notice struct {
+	Kind   NoticeKind
+	Conv   *Conversation
+	From   Side
+	Time   time.Time
+	Source uint16
+	Frame  uint64 // 1-based, in its source
+}
+
 // Binding says that an IP address was used by a MAC on this link at a time: from ARP, neighbour discovery, or the
 // source addresses of a frame. It is first-hand only when OnLink: other frames may come through a router.
 type Binding struct {

@@ -36,6 +36,7 @@ type Stats struct {
 	EvictedPairs              uint64
 	EvictedValuePages         uint64
 	DroppedAlerts             uint64
+	DroppedSignals            uint64
 	DroppedObjects            uint64
 }
 
@@ -61,6 +62,7 @@ type Detector struct {
 	book      *book
 	suspects  map[protocols.Address]*suspect
 	alerts    map[string]*raised
+	signals   signals
 	portsOT   map[service]bool
 	dirty     map[pair]*record // of suspects with an alert: changed since last looked at
 	waiting   map[pair]*record // of suspects without: the target may yet turn out to be an OT asset
@@ -124,6 +126,7 @@ func New(c Config, i *inventory.Inventory, g *graph.Graph) *Detector {
 		suspects: make(map[protocols.Address]*suspect),
 		alerts:   make(map[string]*raised),
 		portsOT:  make(map[service]bool),
+		signals:  make(signals),
 		dirty:    make(map[pair]*record),
 		waiting:  make(map[pair]*record),
 	}
@@ -362,4 +365,12 @@ func (d *Detector) raise(a Alert, level Level, r *record) {
 	a.Revision++
 	old.alert, old.level, old.emitted = a, level, d.now
 	d.config.Emit(a.clone())
+}
+
+// file names the capture of a source; empty where there is only one.
+func (d *Detector) file(source uint16) string {
+	if int(source) < len(d.config.Files) {
+		return d.config.Files[source]
+	}
+	return ""
 }

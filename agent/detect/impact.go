@@ -306,9 +306,7 @@ func (d *Detector) evidence(x deed) Evidence {
 		Frame: x.frame, Time: x.time, Protocol: x.protocol, Message: x.said(), Action: x.action, Outcome: x.outcome,
 		Level: meanings[x.action].level.String(), Object: x.object.String(), Before: x.before, After: x.after,
 	}
-	if int(x.source) < len(d.config.Files) {
-		e.File = d.config.Files[x.source]
-	}
+	e.File = d.file(x.source)
 	return e
 }
 

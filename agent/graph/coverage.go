@@ -22,6 +22,8 @@ type Coverage struct {
 	EncryptedBytes  uint64 `json:"encrypted_bytes"`
 	Malformed       uint64 `json:"malformed"`
 	GapBytes        uint64 `json:"gap_bytes"`
+	Unanswered      uint64 `json:"unanswered"` // requests that were left without an answer
+	Conflicts       uint64 `json:"conflicts"`  // segments that repeat bytes with different content
 	Total           bool   `json:"total,omitempty"`
 }
 
@@ -66,6 +68,6 @@ func (g *Graph) Coverage() []Coverage {
 func coverage(packets, bytes uint64, c protocols.Coverage) Coverage {
 	return Coverage{
 		Packets: packets, Bytes: bytes, DecodedBytes: c.Decoded, RecognisedBytes: c.Recognised, OpaqueBytes: c.Opaque,
-		EncryptedBytes: c.Encrypted, Malformed: c.Malformed, GapBytes: c.Gap,
+		EncryptedBytes: c.Encrypted, Malformed: c.Malformed, GapBytes: c.Gap, Unanswered: c.Unanswered, Conflicts: c.Conflicts,
 	}
 }

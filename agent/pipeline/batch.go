@@ -12,6 +12,7 @@ type Batch struct {
 	Events   []protocols.Event
 	Flows    []protocols.Flow
 	Bindings []protocols.Binding
+	Notices  []protocols.Notice
 	Stats    Stats
 
 	arena []byte // backs Event.Values
@@ -26,7 +27,7 @@ type Stats struct {
 	Malformed     uint64 // messages that broke their specification
 	Gaps          uint64 // places where bytes of a conversation were lost
 	Skipped       uint64 // messages larger than MaxMessage
-	Overlaps      uint64 // retransmissions that differed from the first copy
+	Conflicts     uint64 // segments and fragments that differed from the first copy
 	Evicted       uint64 // conversations forgotten for want of room
 	Messages      map[string]uint64
 
@@ -42,7 +43,7 @@ func (s *Stats) Add(o *Stats) {
 	s.Malformed += o.Malformed
 	s.Gaps += o.Gaps
 	s.Skipped += o.Skipped
-	s.Overlaps += o.Overlaps
+	s.Conflicts += o.Conflicts
 	s.Evicted += o.Evicted
 	s.seen(o.First)
 	s.seen(o.Last)
@@ -88,6 +89,7 @@ func (b *Batch) reset() {
 	b.Events = b.Events[:0]
 	b.Flows = b.Flows[:0]
 	b.Bindings = b.Bindings[:0]
+	b.Notices = b.Notices[:0]
 	messages := b.Stats.Messages
 	clear(messages)
 	b.Stats = Stats{Messages: messages}

@@ -20,9 +20,10 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // run replays the wire and gives one line per event, the flows and the counters.
 type outcome struct {
-	events []string
-	flows  []protocols.Flow
-	stats  Stats
+	events  []string
+	flows   []protocols.Flow
+	notices []string
+	stats   Stats
 }
 
 func replay(t testing.TB, w *wire, workers int) outcome {
@@ -42,6 +43,10 @@ func replay(t testing.TB, w *wire, workers int) outcome {
 				out.events = append(out.events, fmt.Sprintf("%d.%d %s→%s %s: %s", e.Frame, e.PDU, e.Conv.Client, e.Conv.Server, e.From, text))
 			}
 			out.flows = append(out.flows, b.Flows...)
+			for i := range b.Notices {
+				n := &b.Notices[i]
+				out.notices = append(out.notices, fmt.Sprintf("%d %s→%s %s", n.Frame, n.Conv.Client, n.Conv.Server, n.From))
+			}
 			out.stats.Add(&b.Stats)
 			return nil
 		})
@@ -241,6 +246,10 @@ func plantTraffic(t testing.TB, hosts, rounds int) *wire {
 			text := fmt.Sprintf("%d/%d", round, h)
 			w.tcp(client, server, request(text))
 			w.tcp(server, client, response(text))
+			if h%9 == 0 {
+				at := w.seq[[2]host{server, client}] - uint32(len(text))
+				w.segment(server, client, at, other([]byte(text)), false)
+			}
 			if h%5 == 0 {
 				w.udp(client, server, request("datagram "+text))
 			}
@@ -259,6 +268,9 @@ func TestWorkersDoNotMatter(t *testing.T) {
 		many := replay(t, w, workers)
 		if diff := cmp.Diff(one.events, many.events); diff != "" {
 			t.Errorf("%d workers: events differ:\n%s", workers, diff)
+		}
+		if diff := cmp.Diff(one.notices, many.notices); diff != "" || len(one.notices) == 0 {
+			t.Errorf("%d workers: notices differ, or there are none:\n%s", workers, diff)
 		}
 		if diff := cmp.Diff(one.stats, many.stats); diff != "" {
 			t.Errorf("%d workers: counters differ:\n%s", workers, diff)

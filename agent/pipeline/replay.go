@@ -221,6 +221,7 @@ func merge(dst *Batch, parts []*Batch) {
 		dst.Events = append(dst.Events, b.Events...)
 		dst.Flows = append(dst.Flows, b.Flows...)
 		dst.Bindings = append(dst.Bindings, b.Bindings...)
+		dst.Notices = append(dst.Notices, b.Notices...)
 		dst.Stats.Add(&b.Stats)
 	}
 }
@@ -241,6 +242,9 @@ func order(b *Batch) {
 	})
 	slices.SortStableFunc(b.Flows, func(x, y protocols.Flow) int {
 		return cmp.Or(x.Last.Compare(y.Last), cmp.Compare(x.Source, y.Source), cmp.Compare(x.Frame, y.Frame), cmp.Compare(x.Conv.ID, y.Conv.ID))
+	})
+	slices.SortStableFunc(b.Notices, func(x, y protocols.Notice) int {
+		return cmp.Or(x.Time.Compare(y.Time), cmp.Compare(x.Source, y.Source), cmp.Compare(x.Frame, y.Frame))
 	})
 	slices.SortStableFunc(b.Bindings, func(x, y protocols.Binding) int {
 		return cmp.Or(x.Time.Compare(y.Time), x.Addr.Compare(y.Addr), slices.Compare(x.MAC[:], y.MAC[:]))

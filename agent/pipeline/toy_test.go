@@ -46,11 +46,21 @@ var toy = protocols.Spec{
 	New: func() protocols.Dissector { return new(toyDissector) },
 }
 
-type toyDissector struct{ gaps int }
+type toyDissector struct {
+	gaps int
+	open int // requests without an answer yet
+	gone uint64
+}
 
 func (d *toyDissector) Dissect(dst []protocols.Event, m protocols.Message) ([]protocols.Event, error) {
 	if len(m.Bytes) < 4 || int(binary.BigEndian.Uint16(m.Bytes[2:]))+4 != len(m.Bytes) {
 		return dst, fmt.Errorf("toy: %w: length", protocols.ErrMalformed)
+	}
+	if m.Bytes[1] == 'Q' {
+		d.open++
+	} else if d.open > 0 {
+		d.gone += uint64(d.open - 1) // the newest is answered, the others were passed over
+		d.open = 0
 	}
 	body := m.Bytes[4:]
 	if len(body) > 0 && body[0] == '!' {
@@ -63,6 +73,16 @@ func (d *toyDissector) Dissect(dst []protocols.Event, m protocols.Message) ([]pr
 }
 
 func (d *toyDissector) Gap(protocols.Side) { d.gaps++ }
+
+// Unanswered implements protocols.Asker.
+func (d *toyDissector) Unanswered(ended bool) uint64 {
+	n := d.gone
+	if d.gone = 0; ended {
+		n += uint64(d.open)
+		d.open = 0
+	}
+	return n
+}
 
 func request(text string) []byte  { return toyMessage('Q', text) }
 func response(text string) []byte { return toyMessage('R', text) }

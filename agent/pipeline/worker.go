@@ -77,14 +77,21 @@ func (w *Worker) Frame(f *capture.Frame) {
 	if p.ARP.Op != 0 {
 		w.bind(p, f.Time)
 	}
+	number := uint64(f.Source)<<sourceShift | f.Number
+	conflicts := w.defrag.Stats().Overlaps
 	whole, err := w.defrag.Whole(p, f.Time)
 	if err != nil {
 		w.batch.Stats.Undecoded++
 	}
+	if w.defrag.Stats().Overlaps != conflicts {
+		w.conflict(&protocols.Conversation{
+			Client: endpoint(stream.Endpoint{Addr: p.Src, MAC: p.SrcMAC}), Server: endpoint(stream.Endpoint{Addr: p.Dst, MAC: p.DstMAC}),
+			Transport: protocols.TransportOther, VLANs: p.VLANs,
+		}, protocols.Client, number, f.Time)
+	}
 	if !whole {
 		return
 	}
-	number := uint64(f.Source)<<sourceShift | f.Number
 	w.table.Packet(p, number, f.Time, f.WireLength)
 }
 

@@ -20,6 +20,10 @@ func (r *Result) Records() []any {
 		Kind string `json:"kind"`
 		*detect.Alert
 	}
+	type signal struct {
+		Kind string `json:"kind"`
+		*detect.Signal
+	}
 	type coverage struct {
 		Kind string `json:"kind"`
 		*graph.Coverage
@@ -28,12 +32,15 @@ func (r *Result) Records() []any {
 		Kind string `json:"kind"`
 		*Summary
 	}
-	records := make([]any, 0, len(r.Devices)+len(r.Edges)+len(r.Alerts)+len(r.Coverage)+1)
+	records := make([]any, 0, len(r.Devices)+len(r.Edges)+len(r.Signals)+len(r.Alerts)+len(r.Coverage)+1)
 	for i := range r.Devices {
 		records = append(records, device{"device", &r.Devices[i]})
 	}
 	for i := range r.Edges {
 		records = append(records, edge{"edge", &r.Edges[i]})
+	}
+	for i := range r.Signals {
+		records = append(records, signal{"signal", &r.Signals[i]})
 	}
 	for i := range r.Alerts {
 		records = append(records, alert{"alert", &r.Alerts[i]})

@@ -231,6 +231,9 @@ func (a *analyst) take(b *pipeline.Batch) error {
 		a.graph.Event(&b.Events[i])
 		a.detector.Event(&b.Events[i])
 	}
+	for i := range b.Notices {
+		a.detector.Notice(&b.Notices[i])
+	}
 	a.stats.Add(&b.Stats)
 	a.detector.Advance(a.stats.Last)
 	return a.failed
@@ -246,7 +249,8 @@ func (a *analyst) finish() (state.Snapshot, error) {
 		}
 	}
 	return state.Snapshot{
-		Site: a.site, Devices: a.inventory.Devices(), Edges: a.graph.Edges(), Alerts: alerts, Coverage: a.graph.Coverage(),
+		Site: a.site, Devices: a.inventory.Devices(), Edges: a.graph.Edges(), Signals: a.detector.Signals(), Alerts: alerts,
+		Coverage: a.graph.Coverage(),
 	}, a.failed
 }
 

@@ -40,7 +40,7 @@ type Unparsed struct {
 	Malformed uint64 `json:"malformed"` // messages that broke their specification
 	Gaps      uint64 `json:"gaps"`      // places where bytes of a conversation were missing
 	Skipped   uint64 `json:"skipped"`   // messages too large to be read
-	Overlaps  uint64 `json:"overlaps"`  // retransmissions that differed from the first copy
+	Conflicts uint64 `json:"conflicts"` // segments and fragments that differed from the first copy
 }
 
 // Evicted counts what was forgotten because a table was full. The tables hold what a large site has; a flood of invented
@@ -52,6 +52,7 @@ type Evicted struct {
 	Pairs         uint64 `json:"pairs"`  // of actor and target, with what was done
 	Values        uint64 `json:"values"` // pages of last known process values
 	Alerts        uint64 `json:"alerts"`
+	Signals       uint64 `json:"signals"`
 }
 
 // clocks are the process's clocks at one moment.
@@ -81,11 +82,12 @@ func summarise(snap *state.Snapshot, an *analyst, spoolDropped uint64, started c
 		Devices: len(snap.Devices), Edges: len(snap.Edges), Alerts: len(snap.Alerts),
 		Dropped: Dropped{Spool: spoolDropped},
 		Unparsed: Unparsed{
-			Frames: stats.Undecoded, Malformed: stats.Malformed, Gaps: stats.Gaps, Skipped: stats.Skipped, Overlaps: stats.Overlaps,
+			Frames: stats.Undecoded, Malformed: stats.Malformed, Gaps: stats.Gaps, Skipped: stats.Skipped, Conflicts: stats.Conflicts,
 		},
 		Evicted: Evicted{
 			Conversations: stats.Evicted, Hosts: hosts.EvictedHosts, Edges: edges.EvictedEdges,
 			Pairs: deeds.EvictedPairs, Values: deeds.EvictedValuePages, Alerts: deeds.DroppedAlerts,
+			Signals: deeds.DroppedSignals,
 		},
 		WallSeconds: time.Since(started.wall).Seconds(),
 		CPUSeconds:  (cpuTime(r) - started.cpu).Seconds(),

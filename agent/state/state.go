@@ -31,7 +31,7 @@ const schema = 1
 const tables = `
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE record (
-	kind TEXT NOT NULL, -- device, edge, alert, coverage
+	kind TEXT NOT NULL, -- device, edge, signal, alert, coverage
 	id   TEXT NOT NULL,
 	body BLOB NOT NULL, -- the record as JSON
 	PRIMARY KEY (kind, id)
@@ -51,6 +51,7 @@ type Snapshot struct {
 	Site     string
 	Devices  []inventory.Device
 	Edges    []graph.Edge
+	Signals  []detect.Signal
 	Alerts   []detect.Alert
 	Coverage []graph.Coverage
 }
@@ -159,7 +160,7 @@ func (s *State) Site() (string, error) {
 	return site, nil
 }
 
-// Save stores a snapshot. Devices, edges and alerts that were known before and are not in it stay; coverage is replaced.
+// Save stores a snapshot. Devices, edges, signals and alerts that were known before and are not in it stay; coverage is replaced.
 func (s *State) Save(snap Snapshot) error {
 	return s.transact(func(tx *sql.Tx) error {
 		put, err := tx.Prepare("INSERT INTO record VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET body = excluded.body")
@@ -177,6 +178,9 @@ func (s *State) Save(snap Snapshot) error {
 		}
 		for i := range snap.Alerts {
 			w.write("alert", snap.Alerts[i].ID, &snap.Alerts[i])
+		}
+		for i := range snap.Signals {
+			w.write("signal", snap.Signals[i].ID, &snap.Signals[i])
 		}
 		if _, err := tx.Exec("DELETE FROM record WHERE kind = 'coverage'"); err != nil {
 			return err
@@ -231,6 +235,7 @@ func (s *State) Load() (Snapshot, error) {
 	err = errors.Join(
 		load(s, "device", &snap.Devices),
 		load(s, "edge", &snap.Edges),
+		load(s, "signal", &snap.Signals),
 		load(s, "alert", &snap.Alerts),
 		load(s, "coverage", &snap.Coverage),
 	)

@@ -113,5 +113,6 @@ func coverageMessage(c graph.Coverage) *spanwatchv1.Coverage {
 		ClientIp: c.ClientIP, ServerIp: c.ServerIP, Port: uint32(c.Port), Protocol: c.Protocol, Packets: c.Packets,
 		Bytes: c.Bytes, DecodedBytes: c.DecodedBytes, RecognisedBytes: c.RecognisedBytes, OpaqueBytes: c.OpaqueBytes,
 		EncryptedBytes: c.EncryptedBytes, Malformed: c.Malformed, GapBytes: c.GapBytes, Total: c.Total,
+		Unanswered: c.Unanswered, Conflicts: c.Conflicts,
 	}
 }

@@ -35,7 +35,8 @@ func TestConversionLosesNothing(t *testing.T) {
 			Impacted: []detect.Asset{asset}, Reach: []detect.Asset{asset}, RecommendedActions: []string{"14"}, Verdict: &verdict,
 			Count: 15, Capture: "16", Revision: 17}),
 		coverageMessage(graph.Coverage{ClientIP: "1", ServerIP: "2", Port: 3, Protocol: "4", Packets: 5, Bytes: 6, DecodedBytes: 7,
-			RecognisedBytes: 8, OpaqueBytes: 9, EncryptedBytes: 10, Malformed: 11, GapBytes: 12, Total: true}),
+			RecognisedBytes: 8, OpaqueBytes: 9, EncryptedBytes: 10, Malformed: 11, GapBytes: 12, Total: true, Unanswered: 13,
+			Conflicts: 14}),
 	} {
 		for _, missing := range unset("", m) {
 			t.Errorf("%s is never sent", missing)

@@ -164,6 +164,7 @@ func coverage(m *spanwatchv1.Coverage) (store.Coverage, *invalid) {
 		ClientIP: m.GetClientIp(), ServerIP: m.GetServerIp(), Port: uint16(c.within("port", m.GetPort(), math.MaxUint16)),
 		Protocol: m.GetProtocol(), Packets: m.GetPackets(), Bytes: m.GetBytes(), DecodedBytes: m.GetDecodedBytes(),
 		RecognisedBytes: m.GetRecognisedBytes(), OpaqueBytes: m.GetOpaqueBytes(), EncryptedBytes: m.GetEncryptedBytes(),
-		Malformed: m.GetMalformed(), GapBytes: m.GetGapBytes(), Total: m.GetTotal(),
+		Malformed: m.GetMalformed(), GapBytes: m.GetGapBytes(),
+		Unanswered: m.GetUnanswered(), Conflicts: m.GetConflicts(), Total: m.GetTotal(),
 	}, c.invalid
 }

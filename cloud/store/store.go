@@ -261,6 +261,8 @@ type Coverage struct {
 	EncryptedBytes  uint64 `json:"encrypted_bytes"`
 	Malformed       uint64 `json:"malformed"`
 	GapBytes        uint64 `json:"gap_bytes"`
+	Unanswered      uint64 `json:"unanswered"`
+	Conflicts       uint64 `json:"conflicts"`
 	Total           bool   `json:"total,omitempty"`
 }
 

@@ -1309,6 +1309,8 @@ type Coverage struct {
 	Malformed       uint64                 `protobuf:"varint,11,opt,name=malformed,proto3" json:"malformed,omitempty"`
 	GapBytes        uint64                 `protobuf:"varint,12,opt,name=gap_bytes,json=gapBytes,proto3" json:"gap_bytes,omitempty"`
 	Total           bool                   `protobuf:"varint,13,opt,name=total,proto3" json:"total,omitempty"`
+	Unanswered      uint64                 `protobuf:"varint,14,opt,name=unanswered,proto3" json:"unanswered,omitempty"`
+	Conflicts       uint64                 `protobuf:"varint,15,opt,name=conflicts,proto3" json:"conflicts,omitempty"`
 	unknownFields   protoimpl.UnknownFields
 	sizeCache       protoimpl.SizeCache
 }
@@ -1432,6 +1434,20 @@ func (x *Coverage) GetTotal() bool {
 		return x.Total
 	}
 	return false
+}
+
+func (x *Coverage) GetUnanswered() uint64 {
+	if x != nil {
+		return x.Unanswered
+	}
+	return 0
+}
+
+func (x *Coverage) GetConflicts() uint64 {
+	if x != nil {
+		return x.Conflicts
+	}
+	return 0
 }
 
 var File_spanwatch_v1_model_proto protoreflect.FileDescriptor
@@ -1583,7 +1599,7 @@ const file_spanwatch_v1_model_proto_rawDesc = "" +
 	"valid_from\x18\x0e \x01(\v2\x1a.google.protobuf.TimestampR\tvalidFrom\x12;\n" +
 	"\vvalid_until\x18\x0f \x01(\v2\x1a.google.protobuf.TimestampR\n" +
 	"validUntil\x120\n" +
-	"\x05added\x18\x10 \x01(\v2\x1a.google.protobuf.TimestampR\x05added\"\x91\x03\n" +
+	"\x05added\x18\x10 \x01(\v2\x1a.google.protobuf.TimestampR\x05added\"\xcf\x03\n" +
 	"\bCoverage\x12\x1b\n" +
 	"\tclient_ip\x18\x01 \x01(\tR\bclientIp\x12\x1b\n" +
 	"\tserver_ip\x18\x02 \x01(\tR\bserverIp\x12\x12\n" +
@@ -1598,7 +1614,11 @@ const file_spanwatch_v1_model_proto_rawDesc = "" +
 	" \x01(\x04R\x0eencryptedBytes\x12\x1c\n" +
 	"\tmalformed\x18\v \x01(\x04R\tmalformed\x12\x1b\n" +
 	"\tgap_bytes\x18\f \x01(\x04R\bgapBytes\x12\x14\n" +
-	"\x05total\x18\r \x01(\bR\x05totalB?Z=github.com/spanwatch/spanwatch/proto/spanwatch/v1;spanwatchv1b\x06proto3"
+	"\x05total\x18\r \x01(\bR\x05total\x12\x1e\n" +
+	"\n" +
+	"unanswered\x18\x0e \x01(\x04R\n" +
+	"unanswered\x12\x1c\n" +
+	"\tconflicts\x18\x0f \x01(\x04R\tconflictsB?Z=github.com/spanwatch/spanwatch/proto/spanwatch/v1;spanwatchv1b\x06proto3"
 
 var (
 	file_spanwatch_v1_model_proto_rawDescOnce sync.Once
