@@ -1,6 +1,9 @@
 package protocols
 
-import "errors"
+import (
+	"errors"
+	"time"
+)
 
 // ErrMalformed is wrapped by every error of a Dissector: the message breaks its specification. The pipeline turns the
 // error into an event and goes on with the next message.
@@ -27,7 +30,8 @@ func (m Match) String() string {
 type Message struct {
 	From      Side
 	Bytes     []byte
-	Frame     uint64 // 1-based number of the frame that completed it
+	Frame     uint64    // 1-based number of the frame that completed it
+	Time      time.Time // capture time of that frame
 	Transport Transport
 	Detail    bool // build [Event.Detail]
 }
@@ -53,7 +57,8 @@ type Spec struct {
 	Probe func(t Transport, b []byte) Match
 	// Length says leniently how many bytes the message at the start of b has: 0 when more bytes are needed to tell,
 	// negative when b cannot be a message and synchronisation is lost. The answer may exceed len(b).
-	// For datagrams it is not asked: a datagram is a message. It is nil where the probe never says Yes to a stream.
+	// For datagrams it is not asked: a datagram is a message. It is nil where the probe never says Yes to a stream, and
+	// where the Dissector is a [Framer].
 	Length func(b []byte) int
 	// New makes the state of one conversation.
 	New func() Dissector

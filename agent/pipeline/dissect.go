@@ -39,6 +39,7 @@ func (c *conversation) read(spec *protocols.Spec) {
 	}
 	c.before = reader{c.spec, c.parser}
 	c.spec, c.parser = spec, parser
+	c.framer, _ = parser.(protocols.Framer)
 }
 
 // dissect hands one whole message to the conversation's dissector and stamps what comes back.
@@ -46,7 +47,8 @@ func (w *Worker) dissect(c *conversation, d stream.Direction, msg []byte, frame 
 	b := w.batch
 	before := len(b.Events)
 	events, err := c.parser.Dissect(b.Events, protocols.Message{
-		From: c.side(d), Bytes: msg, Frame: frame & (1<<sourceShift - 1), Transport: c.pub.Transport, Detail: w.cfg.Detail,
+		From: c.side(d), Bytes: msg, Frame: frame & (1<<sourceShift - 1), Time: at, Transport: c.pub.Transport,
+		Detail: w.cfg.Detail,
 	})
 	if err != nil {
 		events = malformed(events, before, c.side(d), err)
@@ -102,7 +104,16 @@ func (w *Worker) count(c *conversation, first *protocols.Event, label string, si
 
 // understood is the counter for the bytes of the conversation's messages.
 func (w *Worker) understood(c *conversation) *uint64 {
-	if c.spec.CountOnly {
+	depth := protocols.DepthDecoded
+	if c.framer != nil {
+		depth = c.framer.Depth()
+	}
+	switch {
+	case depth == protocols.DepthEncrypted:
+		return &c.coverage.Encrypted
+	case depth == protocols.DepthOpaque:
+		return &c.coverage.Opaque
+	case depth == protocols.DepthRecognised, c.spec.CountOnly:
 		return &c.coverage.Recognised
 	}
 	return &c.coverage.Decoded

@@ -112,19 +112,8 @@ func (w *Worker) Gap(raw *stream.Conversation, d stream.Direction, n int) {
 }
 
 // Overlap implements stream.Handler.
-func (w *Worker) Overlap(raw *stream.Conversation, d stream.Direction, frame uint64, at time.Time) {
-	c := raw.User.(*conversation)
-	c.coverage.Conflicts++
-	w.conflict(c.pub, c.side(d), frame, at)
-}
-
-// conflict notes that the frame repeats bytes with different content.
-func (w *Worker) conflict(conv *protocols.Conversation, from protocols.Side, frame uint64, at time.Time) {
-	w.batch.Stats.Conflicts++
-	w.batch.Notices = append(w.batch.Notices, protocols.Notice{
-		Kind: protocols.NoticeConflict, Conv: conv, From: from, Time: at,
-		Source: uint16(frame >> sourceShift), Frame: frame & (1<<sourceShift - 1),
-	})
+func (w *Worker) Overlap(*stream.Conversation, stream.Direction, uint64, time.Time) {
+	w.batch.Stats.Overlaps++
 }
 
 // identify looks for a protocol at the beginning of what this direction has sent, or of this segment.
@@ -204,7 +193,7 @@ func (w *Worker) drain(c *conversation) {
 		var frame uint64
 		for d := range c.half {
 			h := &c.half[d]
-			pass, n := w.next(c, h, h.buf)
+			pass, n := w.next(c, stream.Direction(d), h.buf)
 			h.hold(h.buf, pass)
 			if n == 0 {
 				continue
@@ -235,7 +224,7 @@ func (w *Worker) bytes(c *conversation, d stream.Direction, b []byte, frame uint
 	}
 	off := 0
 	for {
-		pass, n := w.next(c, h, b[off:])
+		pass, n := w.next(c, d, b[off:])
 		off += pass
 		if n == 0 {
 			break
@@ -249,7 +238,8 @@ func (w *Worker) bytes(c *conversation, d stream.Direction, b []byte, frame uint
 
 // next finds the next whole message in b: it begins at pass and has size bytes. Size 0 means that what follows pass is
 // not whole yet.
-func (w *Worker) next(c *conversation, h *half, b []byte) (pass, size int) {
+func (w *Worker) next(c *conversation, d stream.Direction, b []byte) (pass, size int) {
+	h := &c.half[d]
 	for {
 		if h.skip > 0 {
 			n := min(h.skip, len(b)-pass)
@@ -261,7 +251,7 @@ func (w *Worker) next(c *conversation, h *half, b []byte) (pass, size int) {
 			return pass, 0
 		}
 		rest := b[pass:]
-		if h.lost && !c.spec.CountOnly { // what is only counted has no message to be found again
+		if h.lost && c.searches() {
 			switch m := c.spec.Probe(c.pub.Transport, rest); {
 			case m == protocols.More && len(rest) <= headerLimit:
 				return pass, 0
@@ -272,8 +262,8 @@ func (w *Worker) next(c *conversation, h *half, b []byte) (pass, size int) {
 			}
 			h.lost = false
 		}
-		switch n := c.spec.Length(rest); {
-		case n < 0, n == 0 && len(rest) > headerLimit:
+		switch n, limit := c.length(d, rest); {
+		case n < 0, n == 0 && len(rest) > limit:
 			h.lost = true
 			c.coverage.Opaque++
 			pass++
@@ -286,4 +276,16 @@ func (w *Worker) next(c *conversation, h *half, b []byte) (pass, size int) {
 			return pass, n
 		}
 	}
+}
+
+// searches reports whether the probe has to find the next message once synchronisation is lost. What is only counted has
+// no messages, and a Framer finds its own.
+func (c *conversation) searches() bool { return !c.spec.CountOnly && c.framer == nil }
+
+// length gives how many bytes the message at the start of b has, and after how many it must be told.
+func (c *conversation) length(d stream.Direction, b []byte) (n, limit int) {
+	if c.framer != nil {
+		return c.framer.Next(c.side(d), b), MaxMessage
+	}
+	return c.spec.Length(b), headerLimit
 }

@@ -118,11 +118,13 @@ func TestProbesKeepApart(t *testing.T) {
 // A Spec must be whole: the pipeline calls each of its functions.
 func TestSpecsAreWhole(t *testing.T) {
 	for i, spec := range Specs() {
-		if spec.Length == nil && spec.Probe != nil && spec.Probe(protocols.TransportTCP, nil) != protocols.No {
-			t.Errorf("Spec %d, %q, waits for streams that it cannot cut", i, spec.Name)
-		}
-		if spec.Name == "" || spec.Probe == nil || spec.Length == nil && spec.TCP != nil || spec.New == nil {
+		if spec.Name == "" || spec.Probe == nil || spec.New == nil {
 			t.Errorf("Spec %d, %q, lacks something", i, spec.Name)
+			continue
+		}
+		_, framer := spec.New().(protocols.Framer)
+		if cuts := framer || spec.Length != nil; !cuts && (spec.TCP != nil || spec.Probe(protocols.TransportTCP, nil) != protocols.No) {
+			t.Errorf("Spec %d, %q, waits for streams that it cannot cut", i, spec.Name)
 		}
 	}
 }

@@ -47,8 +47,8 @@ func prefixesMatch(spec protocols.Spec, transport protocols.Transport, b []byte)
 
 // checkLength: the length of a message is told once and stays, whatever follows.
 func checkLength(spec protocols.Spec, c Case) error {
-	if c.Transport != protocols.TransportTCP || spec.CountOnly {
-		return nil // what is only counted may pass as it comes
+	if c.Transport != protocols.TransportTCP || spec.CountOnly || spec.Length == nil {
+		return nil // what is only counted may pass as it comes, and a Framer is asked in the other checks
 	}
 	for i, b := range c.Blocks {
 		if err := stableLength(spec, b.Bytes); err != nil {
@@ -148,6 +148,9 @@ func cut(spec protocols.Spec, c Case, piece func(left int) int) (*framer, error)
 		}
 		for len(bytes) > 0 {
 			n := piece(len(bytes))
+			if framed(f.dissector) {
+				n = min(n, oneFrame(frames)) // what passes as it comes has the frame it came in
+			}
 			if err := f.segment(b.From, bytes[:n], frames[:n]); err != nil {
 				return nil, err
 			}
@@ -156,6 +159,15 @@ func cut(spec protocols.Spec, c Case, piece func(left int) int) (*framer, error)
 		first = last
 	}
 	return f, nil
+}
+
+// oneFrame counts the bytes at the start that have the same frame.
+func oneFrame(frames []uint64) int {
+	n := 1
+	for n < len(frames) && frames[n] == frames[0] {
+		n++
+	}
+	return n
 }
 
 // segment takes bytes of a side of which each has its own frame.
@@ -274,8 +286,8 @@ func disturb(spec protocols.Spec, c Case, faults func(b []byte, try func([]byte)
 	for i, b := range c.Blocks {
 		err := faults(b.Bytes, func(bad []byte) error {
 			spec.Probe(c.Transport, exact(bad))
-			if c.Transport == protocols.TransportTCP {
-				spec.Length(exact(bad))
+			if c.Transport == protocols.TransportTCP && len(bad) > 0 {
+				f.length(b.From, exact(bad))
 			}
 			return f.dissect(b.From, bad, uint64(i+1))
 		})
@@ -294,12 +306,22 @@ func checkAllocations(spec protocols.Spec, c Case) error {
 	var messages []protocols.Message
 	var err error
 	for i, b := range c.Blocks {
-		m := protocols.Message{From: b.From, Bytes: b.Bytes, Frame: uint64(i + 1), Transport: c.Transport}
-		if dst, err = d.Dissect(dst[:0], m); err != nil && !errors.Is(err, protocols.ErrMalformed) {
-			return err
-		}
-		if b.Hot {
-			messages = append(messages, m)
+		for rest := b.Bytes; len(rest) > 0; {
+			m := protocols.Message{From: b.From, Bytes: rest, Frame: uint64(i + 1), Transport: c.Transport}
+			if f, ok := d.(protocols.Framer); ok {
+				n := f.Next(b.From, rest)
+				if n <= 0 || n > len(rest) {
+					return fmt.Errorf("block %d: the message has %d of %d bytes", i+1, n, len(rest))
+				}
+				m.Bytes = rest[:n]
+			}
+			rest = rest[len(m.Bytes):]
+			if dst, err = d.Dissect(dst[:0], m); err != nil && !errors.Is(err, protocols.ErrMalformed) {
+				return err
+			}
+			if b.Hot {
+				messages = append(messages, m)
+			}
 		}
 	}
 	if len(messages) == 0 {

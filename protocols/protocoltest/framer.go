@@ -59,7 +59,8 @@ func newFramer(spec protocols.Spec, transport protocols.Transport, probing, deta
 func (f *framer) gap(from protocols.Side) {
 	s := &f.sides[from]
 	s.read = s.total
-	s.buf, s.ends, s.synced, s.skip = nil, nil, false, 0
+	s.buf, s.ends, s.skip = nil, nil, 0
+	s.synced = s.synced && framed(f.dissector) // a Framer finds its next message itself
 	f.dissector.Gap(from)
 }
 
@@ -108,7 +109,7 @@ func (f *framer) step(from protocols.Side, s *side) (bool, error) {
 		}
 		s.synced = true
 	}
-	n := f.spec.Length(slices.Clip(s.buf))
+	n := f.length(from, slices.Clip(s.buf))
 	switch {
 	case n == 0:
 		return false, nil
@@ -127,6 +128,20 @@ func (f *framer) step(from protocols.Side, s *side) (bool, error) {
 	err := f.dissect(from, msg, frame)
 	s.drop(n)
 	return true, err
+}
+
+// length gives the length of the message at the start of b, as the sensor asks for it.
+func (f *framer) length(from protocols.Side, b []byte) int {
+	if d, ok := f.dissector.(protocols.Framer); ok {
+		return d.Next(from, b)
+	}
+	return f.spec.Length(b)
+}
+
+// framed reports whether a dissector finds the ends of messages itself.
+func framed(d protocols.Dissector) bool {
+	_, ok := d.(protocols.Framer)
+	return ok
 }
 
 func (s *side) drop(n int) {

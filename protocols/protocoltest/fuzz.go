@@ -42,7 +42,7 @@ func Fuzz(f *testing.F, spec protocols.Spec, dir string) {
 // transports are those that a Spec can be found on, as far as it tells: one without Length reads no streams.
 func transports(spec protocols.Spec) []protocols.Transport {
 	var list []protocols.Transport
-	if spec.Length != nil {
+	if spec.Length != nil || framed(spec.New()) {
 		list = append(list, protocols.TransportTCP)
 	}
 	if len(spec.EtherTypes) > 0 {
@@ -96,6 +96,9 @@ func fuzzProbe(spec protocols.Spec, transport protocols.Transport, b []byte) err
 	}
 	if err := prefixesMatch(spec, transport, b); err != nil {
 		return err
+	}
+	if spec.Length == nil {
+		return nil
 	}
 	return stableLength(spec, b)
 }
