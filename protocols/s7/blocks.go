@@ -128,6 +128,9 @@ func readUploadID(c *conversation, p *message, param, _ []byte) {
 }
 
 func endUpload(c *conversation, p *message) {
+	if p.request == nil {
+		return
+	}
 	if id, ok := uploadID(p.request.raw); ok {
 		if i := c.uploads.find(id); i >= 0 {
 			c.uploads.objects[i] = protocols.Object{}

@@ -27,6 +27,9 @@ type conversation struct {
 
 // Dissect implements [protocols.Dissector] for one TPKT packet.
 func (c *conversation) Dissect(dst []protocols.Event, m protocols.Message) ([]protocols.Event, error) {
+	if b, ok := c.fragments[m.From].Whole(m.Bytes); ok {
+		return c.message(dst, m, b)
+	}
 	pdu, err := tpkt.Parse(m.Bytes)
 	if err != nil {
 		return odd(dst, m, err)
@@ -38,9 +41,18 @@ func (c *conversation) Dissect(dst []protocols.Event, m protocols.Message) ([]pr
 	if err != nil {
 		return odd(dst, m, err)
 	}
-	if !whole || len(b) == 0 {
+	if !whole {
 		return dst, nil
 	}
+	return c.message(dst, m, b)
+}
+
+// message dissects what the transport carries.
+func (c *conversation) message(dst []protocols.Event, m protocols.Message, b []byte) ([]protocols.Event, error) {
+	if len(b) == 0 {
+		return dst, nil
+	}
+	var err error
 	start := len(dst)
 	lossy := c.lossy[m.From]
 	c.lossy[m.From] = false
@@ -61,7 +73,9 @@ func (c *conversation) Dissect(dst []protocols.Event, m protocols.Message) ([]pr
 	default:
 		return odd(dst, m, fmt.Errorf("%d bytes begin with 0x%02x", len(b), b[0]))
 	}
-	c.tellRole(dst[start:], m.From)
+	if !c.knownPLC {
+		c.tellRole(dst[start:], m.From)
+	}
 	return dst, err
 }
 
@@ -97,7 +111,7 @@ var plcRole = []protocols.Fact{
 }
 
 func (c *conversation) tellRole(events []protocols.Event, from protocols.Side) {
-	if c.knownPLC || from != protocols.Server || len(events) == 0 || events[0].Continued {
+	if from != protocols.Server || len(events) == 0 || events[0].Continued {
 		return
 	}
 	c.knownPLC = true

@@ -60,7 +60,7 @@ func newDetail(p *message) *Detail {
 	if p.maxPDU != 0 {
 		d.MaxPDU = ptr(p.maxPDU)
 	}
-	if p.request.known {
+	if p.request != nil {
 		d.RequestFrame = p.request.frame
 	}
 	if p.outcome == protocols.OutcomeAsked {
@@ -98,7 +98,8 @@ func (d *Detail) item(it *item, addressed bool) {
 			x.Type = typeName(it.typ)
 		default:
 			var n names
-			o := it.object(&n)
+			var o protocols.Object
+			it.describe(&o, &n)
 			x.Area, x.Name, x.Start, x.Count = o.Area, o.Name, o.First, uint16(o.Count)
 		}
 		d.Items = append(d.Items, x)

@@ -32,7 +32,7 @@ type function struct {
 }
 
 // functions is the table of jobs, by function code.
-var functions = map[uint8]*function{
+var functions = [256]*function{
 	fnCPUServices:     {name: "CPU services", action: protocols.ActionIdentify},
 	fnReadVar:         {name: "Read Var", action: protocols.ActionRead, read: readAddresses, answer: readResults},
 	fnWriteVar:        {name: "Write Var", action: protocols.ActionWrite, read: readWrites, answer: readCodes},
@@ -47,43 +47,49 @@ var functions = map[uint8]*function{
 	fnSetup:           {name: "Setup communication", action: protocols.ActionConnect, read: readSetup, answer: readAgreed},
 }
 
+// Rows of messages that have no function.
+var (
+	emptyJob = function{name: "Job"}
+	bareAck  = function{name: "Ack"}
+)
+
 // unknown gives a row for a code that the table lacks; it is counted like any other message.
-func unknown(what string, code uint8) function {
-	return function{name: fmt.Sprintf("%s 0x%02x", what, code)}
+func unknown(what string, code uint8) *function {
+	return &function{name: fmt.Sprintf("%s 0x%02x", what, code)}
 }
 
 // job reads a request and remembers it for its answer.
 func (c *conversation) job(p *message) {
 	p.outcome = protocols.OutcomeAsked
 	if len(p.param) == 0 {
-		p.name = "Job"
+		p.is(&emptyJob)
 		p.fail("job without a function")
 		return
 	}
 	p.fn, p.hasFn = p.param[0], true
 	p.look(p.fn)
-	if p.read != nil {
-		p.read(c, p, p.param, p.data)
+	if p.row.read != nil {
+		p.row.read(c, p, p.param, p.data)
 	}
 	c.asked.put(p.from, p.ref, jobKind(p.fn), p.frame, p.param)
 }
 
 // readRequest reads once more the request that this message answers. Its faults were told when it passed.
 func (p *message) readRequest(c *conversation, param, data []byte) {
-	if p.request.known && p.read != nil {
+	if p.row.read != nil {
 		fault := p.err
-		p.read(c, p, param, data)
+		p.row.read(c, p, param, data)
 		p.err = fault
 	}
 }
 
 // look fills in the row of a function code.
 func (p *message) look(fn uint8) {
-	if row := functions[fn]; row != nil {
-		p.function = *row
-		return
+	row := functions[fn]
+	if row == nil {
+		row = unknown("Function", fn)
 	}
-	p.function = unknown("Function", fn)
+	p.is(row)
 }
 
 func jobKind(fn uint8) uint32 { return uint32(fn) }
@@ -96,15 +102,18 @@ func (c *conversation) answer(p *message) {
 		p.request = c.asked.take(p.from.Other(), p.ref, jobKind(p.fn))
 	} else {
 		p.request = c.asked.takeAny(p.from.Other(), p.ref)
-		p.fn = uint8(p.request.kind)
+		if p.request == nil {
+			p.is(&bareAck)
+		} else {
+			p.fn = uint8(p.request.kind)
+		}
 	}
-	switch {
-	case p.hasFn || p.request.known:
+	if p.hasFn || p.request != nil {
 		p.look(p.fn)
-	default:
-		p.name = "Ack"
 	}
-	p.readRequest(c, p.request.raw, nil)
+	if p.request != nil {
+		p.readRequest(c, p.request.raw, nil)
+	}
 	p.outcome = protocols.OutcomeDone
 	if p.errCls != 0 || p.errCod != 0 {
 		p.outcome = protocols.OutcomeRefused
@@ -112,7 +121,7 @@ func (c *conversation) answer(p *message) {
 			return
 		}
 	}
-	if p.function.answer != nil && p.hasFn && p.rosctr == rosctrAckData { // a mere Ack has no results
-		p.function.answer(c, p)
+	if p.row.answer != nil && p.hasFn && p.rosctr == rosctrAckData { // a mere Ack has no results
+		p.row.answer(c, p)
 	}
 }

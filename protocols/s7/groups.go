@@ -27,11 +27,11 @@ const (
 type group struct {
 	name   string
 	action protocols.Action
-	subs   map[uint8]*function
+	subs   []*function // by subfunction
 }
 
-var groups = map[uint8]*group{
-	groupMode: {"Mode-transition", protocols.ActionAlarm, map[uint8]*function{
+var groups = [16]*group{
+	groupMode: {"Mode-transition", protocols.ActionAlarm, []*function{
 		0x00: {name: "Mode-transition STOP", action: protocols.ActionAlarm, answer: pushMode},
 		0x01: {name: "Mode-transition warm restart", action: protocols.ActionAlarm, answer: pushMode},
 		0x02: {name: "Mode-transition RUN", action: protocols.ActionAlarm, answer: pushMode},
@@ -42,7 +42,7 @@ var groups = map[uint8]*group{
 		0x0b: {name: "Mode-transition LINK-UP", action: protocols.ActionAlarm, answer: pushMode},
 		0x0c: {name: "Mode-transition UPDATE", action: protocols.ActionAlarm, answer: pushMode},
 	}},
-	groupProgrammer: {"Programmer commands", protocols.ActionRead, map[uint8]*function{
+	groupProgrammer: {"Programmer commands", protocols.ActionRead, []*function{
 		0x01:              {name: "Block status", action: protocols.ActionRead},
 		subVariableStatus: {name: "Variable status", action: protocols.ActionRead, read: readVarTab, answer: answerVarTab},
 		0x03:              {name: "Output ISTACK", action: protocols.ActionRead},
@@ -64,19 +64,19 @@ var groups = map[uint8]*group{
 		0x13:              {name: "Block status v2", action: protocols.ActionRead},
 		0x16:              {name: "Flash LED", action: protocols.ActionIdentify},
 	}},
-	groupCyclic: {"Cyclic services", protocols.ActionSubscribe, map[uint8]*function{
+	groupCyclic: {"Cyclic services", protocols.ActionSubscribe, []*function{
 		subCyclicTransfer: {name: "Cyclic transfer", action: protocols.ActionSubscribe, read: readCyclic, answer: answerCyclic},
 		0x04:              {name: "Unsubscribe", action: protocols.ActionSubscribe},
 		subChangeDriven:   {name: "Change driven transfer", action: protocols.ActionSubscribe, read: readCyclic, answer: answerCyclic},
 		0x07:              {name: "Change driven transfer modify", action: protocols.ActionSubscribe},
 		0x08:              {name: "RDREC", action: protocols.ActionRead},
 	}},
-	groupBlocks: {"Block functions", protocols.ActionBrowse, map[uint8]*function{
+	groupBlocks: {"Block functions", protocols.ActionBrowse, []*function{
 		0x01: {name: "List blocks", action: protocols.ActionBrowse},
 		0x02: {name: "List blocks of type", action: protocols.ActionBrowse, read: readBlockKind},
 		0x03: {name: "Get block info", action: protocols.ActionBrowse, read: readBlockName},
 	}},
-	groupCPU: {"CPU functions", protocols.ActionAlarm, map[uint8]*function{
+	groupCPU: {"CPU functions", protocols.ActionAlarm, []*function{
 		0x01: {name: "Read SZL", action: protocols.ActionIdentify, read: readSZL, answer: answerSZL},
 		0x02: {name: "Message service", action: protocols.ActionSubscribe},
 		0x03: {name: "Diagnostic message", action: protocols.ActionAlarm, answer: pushDiagnostic},
@@ -94,17 +94,17 @@ var groups = map[uint8]*group{
 		0x13: {name: "ALARM query", action: protocols.ActionAlarm},
 		0x16: {name: "NOTIFY_8 indication", action: protocols.ActionAlarm},
 	}},
-	groupSecurity: {"Security", protocols.ActionLogin, map[uint8]*function{
+	groupSecurity: {"Security", protocols.ActionLogin, []*function{
 		0x01: {name: "PLC password", action: protocols.ActionLogin},
 	}},
 	groupPBC: {"PBC BSEND/BRECV", protocols.ActionWrite, nil},
-	groupTime: {"Time functions", protocols.ActionRead, map[uint8]*function{
+	groupTime: {"Time functions", protocols.ActionRead, []*function{
 		0x01: {name: "Read clock", action: protocols.ActionRead},
 		0x02: {name: "Set clock", action: protocols.ActionConfigure},
 		0x03: {name: "Read clock (following)", action: protocols.ActionRead},
 		0x04: {name: "Set clock", action: protocols.ActionConfigure},
 	}},
-	groupNC: {"NC programming", protocols.ActionDownload, map[uint8]*function{
+	groupNC: {"NC programming", protocols.ActionDownload, []*function{
 		0x01: {name: "NC request download", action: protocols.ActionDownload},
 		0x02: {name: "NC download block", action: protocols.ActionDownload},
 		0x03: {name: "NC continue download", action: protocols.ActionDownload},
@@ -116,16 +116,16 @@ var groups = map[uint8]*group{
 }
 
 // lookup gives the row of a subfunction. One that the table lacks has its group's action and its number as name.
-func (h udHead) lookup() function {
+func (h udHead) lookup() *function {
 	g := groups[h.group]
 	if g == nil {
 		return unknown("Userdata group", h.group)
 	}
-	if row := g.subs[h.sub]; row != nil {
-		return *row
+	if int(h.sub) < len(g.subs) && g.subs[h.sub] != nil {
+		return g.subs[h.sub]
 	}
 	if g.subs == nil {
-		return function{name: g.name, action: g.action}
+		return &function{name: g.name, action: g.action}
 	}
 	f := unknown(g.name, h.sub)
 	f.action = g.action

@@ -21,21 +21,24 @@ const (
 // maxItems bounds what one message can hold; an item count is one byte, but items of syntaxDBRead hold several.
 const maxItems = 512
 
+// specification marks an item's address.
+const specification = 0x12
+
 // item is one variable of a message: its address from a request, its result from an answer, or both.
 type item struct {
+	path  []byte // what syntaxSymbolic, syntaxNCK and unknown syntaxes say; borrowed
+	value []byte // borrowed
+	start uint32 // byte offset; number of a counter or timer
+	db    uint16
+	count uint16
+
 	syntax uint8
 	area   uint8
 	typ    uint8
 	bit    uint8
-	db     uint16
-	count  uint16
-	start  uint32 // byte offset; number of a counter or timer
-	span   uint8  // how many items, from this one on, share one result; 0 within such a group
-	path   []byte // what syntaxSymbolic, syntaxNCK and unknown syntaxes say; borrowed
-
-	coded bool
-	code  uint8
-	value []byte // borrowed
+	span   uint8 // how many items, from this one on, share one result; 0 within such a group
+	code   uint8
+	coded  bool
 }
 
 // area is a memory area of a controller.
@@ -114,68 +117,89 @@ func typeName(code uint8) string {
 	return fmt.Sprintf("0x%02x", code)
 }
 
-// addresses reads count item addresses into p.items, as far as they are there.
-func (p *message) addresses(c *wire.Cursor, count int) {
+// newItem gives the place of a further item.
+func (p *message) newItem() *item {
+	p.items = append(p.items, item{})
+	return &p.items[len(p.items)-1]
+}
+
+// addresses reads count item addresses from the start of b into p.items, as far as they are there: each a mark, a
+// length, and a variable specification.
+func (p *message) addresses(b []byte, count int) {
 	p.addressed = true
 	for n := range count {
-		if c.Len() < 2 || len(p.items) >= maxItems {
+		if len(b) < 2 || len(p.items) >= maxItems {
 			p.fail("%d items announced, %d are there", count, n)
 			return
 		}
-		kind := c.U8()
-		spec := c.Bytes(int(c.U8()))
-		if c.Failed() || kind != 0x12 || len(spec) == 0 {
+		size := int(b[1])
+		if b[0] != specification || size == 0 || size > len(b)-2 {
 			p.fail("item %d of %d is no variable specification", n+1, count)
 			return
 		}
-		p.address(spec)
-		if len(spec)%2 == 1 && c.Len() > 0 && c.Peek(0) == 0 {
-			c.Skip(1) // items begin at even places
+		p.address(b[2 : 2+size])
+		b = b[2+size:]
+		if size%2 == 1 && len(b) > 0 && b[0] == 0 {
+			b = b[1:] // items begin at even places
 		}
 	}
 }
 
 // address reads one variable specification: a syntax and what belongs to it.
 func (p *message) address(spec []byte) {
-	it := item{syntax: spec[0], span: 1, path: spec[1:]}
-	c := wire.New(spec[1:])
+	if spec[0] == syntaxDBRead && len(spec) >= 7 {
+		p.addressDBRead(wire.New(spec[1:]))
+		return
+	}
+	it := p.newItem()
+	it.syntax, it.span = spec[0], 1
 	switch {
 	case it.syntax == syntaxAny && len(spec) >= 10:
-		it.typ, it.count, it.db, it.area = c.U8(), c.U16(), c.U16(), c.U8()
-		it.path = nil
-		it.start = c.U24()
-		if !it.numbered() {
-			it.start, it.bit = it.start>>3, uint8(it.start&7)
-		}
-	case it.syntax == syntaxDBRead && len(spec) >= 7:
-		p.addressDBRead(c)
-		return
+		it.absolute(spec)
 	case it.syntax == syntaxSymbolic && len(spec) >= 10:
-		c.Skip(1)
-		if c.U16() == areaPlusDB {
-			it.area, it.db = areaDB, c.U16()
-		} else {
-			it.area = symbolAreas[c.U16()]
-		}
-		it.path = c.Rest()
+		it.symbolic(spec)
+	default:
+		it.path = spec[1:]
 	}
-	p.items = append(p.items, it)
+}
+
+// absolute reads syntax, type, count, data block, area and bit address.
+func (it *item) absolute(spec []byte) {
+	it.typ, it.area = spec[1], spec[6]
+	it.count, it.db = binary.BigEndian.Uint16(spec[2:]), binary.BigEndian.Uint16(spec[4:])
+	it.start = uint32(spec[7])<<16 | uint32(spec[8])<<8 | uint32(spec[9])
+	if !it.numbered() {
+		it.start, it.bit = it.start>>3, uint8(it.start&7)
+	}
+}
+
+// symbolic reads syntax, a byte, the area, and the way through it.
+func (it *item) symbolic(spec []byte) {
+	area, which := binary.BigEndian.Uint16(spec[2:]), binary.BigEndian.Uint16(spec[4:])
+	if area == areaPlusDB {
+		it.area, it.db = areaDB, which
+	} else {
+		it.area = symbolAreas[which]
+	}
+	it.path = spec[6:]
 }
 
 // symbolAreas maps the areas of symbolic addresses to those of absolute ones.
 var symbolAreas = map[uint16]uint8{0x50: 0x81, 0x51: 0x82, 0x52: 0x83, 0x53: areaCounter, 0x54: areaTimer}
 
-// addressDBRead reads the areas of one item that share one result: length, data block, byte offset each.
+// addressDBRead reads the areas of one item that share one result: a count, then length, data block and byte offset of
+// each.
 func (p *message) addressDBRead(c wire.Cursor) {
 	first, count := len(p.items), int(c.U8())
 	for range count {
-		it := item{syntax: syntaxDBRead, area: areaDB, typ: 0x02}
-		it.count, it.db, it.start = uint16(c.U8()), c.U16(), uint32(c.U16())
+		size, db, start := c.U8(), c.U16(), c.U16()
 		if c.Failed() || len(p.items) >= maxItems {
 			p.fail("%d areas announced, %d are there", count, len(p.items)-first)
 			break
 		}
-		p.items = append(p.items, it)
+		it := p.newItem()
+		it.syntax, it.area, it.typ = syntaxDBRead, areaDB, 0x02
+		it.count, it.db, it.start = uint16(size), db, uint32(start)
 	}
 	if len(p.items) > first {
 		p.items[first].span = uint8(len(p.items) - first)
@@ -189,44 +213,48 @@ func (it *item) oneBit() bool {
 
 func (it *item) numbered() bool { return areas[it.area].number }
 
-// object says what the item is about. Counts are bytes, but rows of bits and numbered elements count themselves, and a
-// single bit is known by name.
-func (it *item) object(names *names) protocols.Object {
+// describe says what the item is about. Counts are bytes, but rows of bits and numbered elements count themselves, and
+// a single bit is known by name.
+func (it *item) describe(o *protocols.Object, names *names) {
+	o.Area = areaName(it.area)
 	switch it.syntax {
 	case syntaxAny, syntaxDBRead:
-		o := protocols.Object{Area: areaName(it.area), First: it.start, Count: uint32(it.count)}
+		o.Name = names.variable(it)
+		if it.oneBit() {
+			return // the name says which bit of which byte
+		}
+		o.First, o.Count = it.start, uint32(it.count)
 		if size := types[it.typ].size; !it.numbered() && size > 0 {
 			o.Count *= size
 		}
-		o.Name = names.variable(it)
-		if it.oneBit() {
-			o.First, o.Count = 0, 0 // the name says which bit of which byte
-		}
-		return o
 	case syntaxSymbolic:
-		return protocols.Object{Area: areaName(it.area), Name: names.symbol(it)}
+		o.Name = names.symbol(it)
 	case syntaxNCK, syntaxNCKMetre, syntaxNCKInch:
-		if len(it.path) >= 7 {
-			return protocols.Object{
-				Area: "NCK", First: uint32(binary.BigEndian.Uint16(it.path[1:])), Count: uint32(it.path[6]),
-				Unit: uint16(it.path[0]), HasUnit: true, Name: names.module(it.path[5]),
-			}
+		if len(it.path) < 7 {
+			o.Name = names.syntax(it.syntax)
+			return
 		}
+		o.Area, o.Name = "NCK", names.module(it.path[5])
+		o.First, o.Count = uint32(binary.BigEndian.Uint16(it.path[1:])), uint32(it.path[6])
+		o.Unit, o.HasUnit = uint16(it.path[0]), true
+	default:
+		o.Name = names.syntax(it.syntax)
 	}
-	return protocols.Object{Area: areaName(it.area), Name: names.syntax(it.syntax)}
 }
 
-// values gives the item's process values. Memory is bytes, whatever type the client chose: so what one client wrote as
-// a REAL and another reads as a row of bytes is the same place with the same content.
-func (it *item) values() protocols.Values {
+// evaluate gives the item's process values. Memory is bytes, whatever type the client chose: so what one client wrote
+// as a REAL and another reads as a row of bytes is the same place with the same content.
+func (it *item) evaluate(v *protocols.Values) {
+	if len(it.value) == 0 {
+		return
+	}
+	v.Raw = it.value
 	switch {
-	case len(it.value) == 0:
-		return protocols.Values{}
 	case it.oneBit():
-		return protocols.Values{Type: protocols.ValueBool, Raw: it.value}
+		v.Type = protocols.ValueBool
 	case it.numbered() && len(it.value)%2 == 0:
-		return protocols.Values{Type: protocols.ValueWords, Raw: it.value}
+		v.Type = protocols.ValueWords
 	default:
-		return protocols.Values{Type: protocols.ValueBytes, Raw: it.value}
+		v.Type = protocols.ValueBytes
 	}
 }

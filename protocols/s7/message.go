@@ -1,10 +1,11 @@
 package s7
 
 import (
+	"encoding/binary"
 	"fmt"
+	"slices"
 
 	"github.com/spanwatch/spanwatch/protocols"
-	"github.com/spanwatch/spanwatch/protocols/wire"
 )
 
 // Kinds of S7comm messages ("remote operating service control").
@@ -27,12 +28,14 @@ type message struct {
 	errCls, errCod uint8 // acknowledgements
 	param, data    []byte
 
-	function          // name and action; readers may replace them
-	fn        uint8   // function code of jobs and acknowledgements
-	hasFn     bool    // the message itself carries fn
-	ud        udHead  // userdata
-	request   request // what this message answers; zero when unknown
-	code      uint8   // return code of userdata
+	row       *function        // what the message is, by the tables; never nil
+	name      string           // as the row says
+	action    protocols.Action // as the row says, unless its reader knows better
+	fn        uint8            // function code of jobs and acknowledgements
+	hasFn     bool             // the message itself carries fn
+	ud        udHead           // userdata
+	request   *request         // what this message answers; nil when unknown
+	code      uint8            // return code of userdata
 	coded     bool
 	outcome   protocols.Outcome
 	object    protocols.Object // what the message is about, when it has no items
@@ -52,10 +55,16 @@ type message struct {
 	err       error
 }
 
-func (p *message) reset(m protocols.Message) {
-	clear(p.items)
-	*p = message{from: m.From, frame: m.Frame, detail: m.Detail, items: p.items[:0]}
+// reset readies p for the next message. Nothing that was borrowed stays; the items' room does.
+func (p *message) reset() {
+	items := p.items
+	clear(items)
+	*p = message{}
+	p.items = items[:0]
 }
+
+// is says what the message is, by its row of a table.
+func (p *message) is(row *function) { p.row, p.name, p.action = row, row.name, row.action }
 
 // fail records the first fault of the message; reading goes on as far as it can.
 func (p *message) fail(format string, args ...any) {
@@ -73,8 +82,7 @@ const headerLen = 10
 // classic dissects one S7comm message.
 func (c *conversation) classic(dst []protocols.Event, m protocols.Message, b []byte) ([]protocols.Event, error) {
 	p := &c.msg
-	p.reset(m)
-	p.size = len(b)
+	p.from, p.frame, p.detail, p.size = m.From, m.Frame, m.Detail, len(b)
 	p.header(b)
 	switch p.rosctr {
 	case rosctrJob:
@@ -84,66 +92,69 @@ func (c *conversation) classic(dst []protocols.Event, m protocols.Message, b []b
 	case rosctrUserdata:
 		c.userdata(p)
 	default:
-		p.name = "Unknown ROSCTR"
+		p.is(&unknownROSCTR)
 		p.fail("ROSCTR %d", p.rosctr)
 	}
 	dst = c.events(dst, p)
 	err := p.err
-	p.reset(protocols.Message{})
+	p.reset()
 	return dst, err
 }
 
-// header reads the header and cuts parameter and data part, as far as they are there.
+var unknownROSCTR = function{name: "Unknown ROSCTR"}
+
+// header reads the header, of which headerLen bytes are there, and cuts parameter and data part, as far as they are:
+// protocol, ROSCTR, two bytes of redundancy identification, reference, lengths of parameter and data, and for
+// acknowledgements the error.
 func (p *message) header(b []byte) {
-	c := wire.New(b)
-	c.Skip(1)
-	p.rosctr = c.U8()
-	c.Skip(2) // redundancy identification
-	p.ref = c.U16()
-	paramLen, dataLen := int(c.U16()), int(c.U16())
+	p.rosctr, p.ref = b[1], binary.BigEndian.Uint16(b[4:])
+	paramLen, dataLen := int(binary.BigEndian.Uint16(b[6:])), int(binary.BigEndian.Uint16(b[8:]))
+	b = b[headerLen:]
 	if p.isAnswer() {
-		p.errCls, p.errCod = c.U8(), c.U8()
+		if len(b) < 2 {
+			p.fail("header in %d bytes", p.size)
+			return
+		}
+		p.errCls, p.errCod = b[0], b[1]
+		b = b[2:]
 	}
-	if c.Failed() {
-		p.fail("header in %d bytes", len(b))
-		return
+	if paramLen+dataLen > len(b) {
+		p.fail("parameter of %d and data of %d bytes, %d are there", paramLen, dataLen, len(b))
+		paramLen = min(paramLen, len(b))
+		dataLen = min(dataLen, len(b)-paramLen)
 	}
-	if paramLen+dataLen > c.Len() {
-		p.fail("parameter of %d and data of %d bytes, %d are there", paramLen, dataLen, c.Len())
-	}
-	p.param = c.Bytes(min(paramLen, c.Len()))
-	p.data = c.Bytes(min(dataLen, c.Len()))
+	p.param, p.data = b[:paramLen:paramLen], b[paramLen:][:dataLen:dataLen]
 }
 
 // events gives one event for every item, or one for the message; never more than the message has bytes, for an answer
 // of few could else repeat a request of many.
 func (c *conversation) events(dst []protocols.Event, p *message) []protocols.Event {
-	start := len(dst)
-	ev := protocols.Event{
-		From: p.from, Action: p.action, Outcome: p.outcome, Message: p.name, Object: p.object, Values: p.values,
-	}
+	start, about := len(dst), 1
 	if p.addressed && len(p.items) > 0 {
-		for i := range p.items[:min(len(p.items), p.size)] {
-			it := &p.items[i]
-			ev.Object = it.object(&c.names)
-			ev.Values = it.values()
-			ev.Outcome = p.itemOutcome(it)
-			dst = append(dst, ev)
-		}
-	} else {
-		for i := range p.items {
-			if p.itemOutcome(&p.items[i]) == protocols.OutcomeRefused {
-				ev.Outcome = protocols.OutcomeRefused
-			}
-		}
-		dst = append(dst, ev)
+		about = min(len(p.items), p.size)
 	}
+	dst = slices.Grow(dst, about)[:start+about]
 	for i := range dst[start:] {
-		dst[start+i].Answers = p.request.frame
+		ev := &dst[start+i]
+		*ev = protocols.Event{} // and filled in place: it is too large to be copied for every variable
+		ev.From, ev.Action, ev.Message = p.from, p.action, p.name
+		if p.request != nil {
+			ev.Answers = p.request.frame
+		}
+		if p.addressed && len(p.items) > 0 {
+			it := &p.items[i]
+			it.describe(&ev.Object, &c.names)
+			it.evaluate(&ev.Values)
+			ev.Outcome = p.itemOutcome(it)
+		}
 	}
-	dst[start].Facts = p.facts
+	first := &dst[start]
+	first.Facts = p.facts
+	if !p.addressed || len(p.items) == 0 {
+		first.Object, first.Values, first.Outcome = p.object, p.values, p.commonOutcome()
+	}
 	if p.detail {
-		dst[start].Detail = newDetail(p)
+		first.Detail = newDetail(p)
 	}
 	return dst
 }
@@ -168,4 +179,14 @@ func (p *message) itemOutcome(it *item) protocols.Outcome {
 	default:
 		return protocols.OutcomeRefused
 	}
+}
+
+// commonOutcome tells how it went with a message whose items have no addresses: refused if one of them was.
+func (p *message) commonOutcome() protocols.Outcome {
+	for i := range p.items {
+		if p.itemOutcome(&p.items[i]) == protocols.OutcomeRefused {
+			return protocols.OutcomeRefused
+		}
+	}
+	return p.outcome
 }

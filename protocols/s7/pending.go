@@ -9,25 +9,20 @@ const (
 	maxKept = 1024
 )
 
-// request is a request that was seen earlier. raw is valid until the next change of its table.
+// request is a request that was seen earlier.
 type request struct {
-	known bool
 	kind  uint32 // function, or group and subfunction
-	frame uint64
-	raw   []byte
-}
-
-type entry struct {
-	request
-	asker protocols.Side
 	ref   uint16
+	asker protocols.Side
+	frame uint64
 	age   uint64
+	raw   []byte
 }
 
 // table keeps requests by asker and reference. A full table forgets its oldest entry. The zero value is ready. Entries
 // [0:used) are live; the rest keep their buffers for reuse, so that a steady exchange allocates nothing.
 type table struct {
-	entries []entry
+	entries []request
 	used    int
 	clock   uint64
 	evicted uint64
@@ -40,7 +35,7 @@ func (t *table) put(asker protocols.Side, ref uint16, kind uint32, frame uint64,
 	case i >= 0:
 	case t.used < maxPending:
 		if t.used == len(t.entries) {
-			t.entries = append(t.entries, entry{})
+			t.entries = append(t.entries, request{})
 		}
 		i = t.used
 		t.used++
@@ -50,38 +45,40 @@ func (t *table) put(asker protocols.Side, ref uint16, kind uint32, frame uint64,
 	}
 	t.clock++
 	e := &t.entries[i]
-	kept := append(e.raw[:0], raw[:min(len(raw), maxKept)]...)
-	*e = entry{request{true, kind, frame, kept}, asker, ref, t.clock}
+	e.kind, e.ref, e.asker, e.frame, e.age = kind, ref, asker, frame, t.clock
+	e.raw = append(e.raw[:0], raw[:min(len(raw), maxKept)]...)
 }
 
-// take finds and removes the request of that kind; zero when there is none.
-func (t *table) take(asker protocols.Side, ref uint16, kind uint32) request {
+// take finds and removes the request of that kind; nil when there is none. What it gives is valid until the next put.
+func (t *table) take(asker protocols.Side, ref uint16, kind uint32) *request {
 	if i := t.find(asker, ref); i >= 0 && t.entries[i].kind == kind {
 		return t.remove(i)
 	}
-	return request{}
+	return nil
 }
 
 // takeAny finds and removes the request, whatever its kind.
-func (t *table) takeAny(asker protocols.Side, ref uint16) request {
+func (t *table) takeAny(asker protocols.Side, ref uint16) *request {
 	if i := t.find(asker, ref); i >= 0 {
 		return t.remove(i)
 	}
-	return request{}
+	return nil
 }
 
 // get finds the request of that kind and leaves it there.
-func (t *table) get(asker protocols.Side, ref uint16, kind uint32) request {
+func (t *table) get(asker protocols.Side, ref uint16, kind uint32) *request {
 	if i := t.find(asker, ref); i >= 0 && t.entries[i].kind == kind {
-		return t.entries[i].request
+		return &t.entries[i]
 	}
-	return request{}
+	return nil
 }
 
-func (t *table) remove(i int) request {
+func (t *table) remove(i int) *request {
 	t.used--
-	t.entries[i], t.entries[t.used] = t.entries[t.used], t.entries[i]
-	return t.entries[t.used].request
+	if i < t.used {
+		t.entries[i], t.entries[t.used] = t.entries[t.used], t.entries[i]
+	}
+	return &t.entries[t.used]
 }
 
 func (t *table) find(asker protocols.Side, ref uint16) int {

@@ -49,8 +49,8 @@ func TestTableAgainstModel(t *testing.T) {
 				continue
 			}
 			got := real.take(asker, ref, kind)
-			if known := i >= 0 && want[i].kind == kind; got.known != known {
-				t.Fatalf("known %v, want %v", got.known, known)
+			if known := i >= 0 && want[i].kind == kind; (got != nil) != known {
+				t.Fatalf("known %v, want %v", got != nil, known)
 			} else if known {
 				if !bytes.Equal(got.raw, want[i].raw) {
 					t.Fatalf("request %q, want %q", got.raw, want[i].raw)
@@ -72,11 +72,11 @@ func TestTableCountsWhatItForgets(t *testing.T) {
 	if real.evicted != 10 {
 		t.Errorf("%d evicted, want 10", real.evicted)
 	}
-	if real.take(protocols.Client, 9, 4).known {
+	if real.take(protocols.Client, 9, 4) != nil {
 		t.Error("the tenth request is still there")
 	}
-	if got := real.take(protocols.Client, 10, 4); !got.known || len(got.raw) != maxKept {
-		t.Errorf("the eleventh: known %v with %d bytes, want %d", got.known, len(got.raw), maxKept)
+	if got := real.take(protocols.Client, 10, 4); got == nil || len(got.raw) != maxKept {
+		t.Errorf("the eleventh: %+v, want %d bytes", got, maxKept)
 	}
 }
 

@@ -1,6 +1,6 @@
 package s7
 
-import "github.com/spanwatch/spanwatch/protocols/wire"
+import "encoding/binary"
 
 // Transport sizes of a data item; those not named here count their length in bytes.
 const (
@@ -11,12 +11,12 @@ const (
 
 // readAddresses reads the parameter of a read request: function, item count, items.
 func readAddresses(_ *conversation, p *message, param, _ []byte) {
-	c := wire.New(param)
-	c.Skip(1)
-	p.addresses(&c, int(c.U8()))
-	if c.Failed() {
+	if len(param) < 2 {
+		p.addressed = true
 		p.fail("variables in %d bytes", len(param))
+		return
 	}
+	p.addresses(param[2:], int(param[1]))
 }
 
 // readWrites reads a write request: addresses as in a read, and a value for each in the data part.
@@ -51,9 +51,14 @@ func readCodes(_ *conversation, p *message) {
 	if count > len(p.data) {
 		p.fail("%d codes announced, %d are there", count, len(p.data))
 	}
-	d := wire.New(p.data)
-	for i := 0; i < len(p.items) && d.Len() > 0; i += p.group(i) {
-		p.setCode(i, d.U8())
+	p.codes(p.data)
+}
+
+// codes reads a code for each item, as far as they are there.
+func (p *message) codes(data []byte) {
+	for i := 0; i < len(p.items) && len(data) > 0; i += p.group(i) {
+		p.setCode(i, data[0])
+		data = data[1:]
 	}
 }
 
@@ -91,22 +96,22 @@ func (p *message) setCode(i int, code uint8) {
 // results reads a code and a value for each item: code, transport size, length, bytes, and a filler up to the next even
 // place.
 func (p *message) results(data []byte) {
-	c := wire.New(data)
 	n := 0
 	for i := 0; i < len(p.items); i += p.group(i) {
-		if c.Len() == 0 {
+		if len(data) == 0 {
 			p.fail("results of %d items announced, %d are there", len(p.items), n)
 			p.clip(i)
 			return
 		}
-		code, value := result(&c)
-		if c.Failed() {
+		value, rest, ok := result(data)
+		if !ok {
 			p.fail("result %d of %d goes beyond the message", n+1, len(p.items))
 			p.clip(i)
 			return
 		}
-		p.setCode(i, code)
+		p.setCode(i, data[0])
 		p.share(i, value)
+		data = rest
 		n++
 	}
 }
@@ -118,25 +123,37 @@ func (p *message) clip(n int) {
 	}
 }
 
-// result reads one result. That of a refused item has no value, whatever its length says, and may end after its code.
-func result(c *wire.Cursor) (code uint8, value []byte) {
-	code = c.U8()
-	if c.Len() < 3 {
-		c.Skip(c.Len())
-		return code, nil
+// resultHeader is the length of what precedes a value: code, transport size, length.
+const resultHeader = 4
+
+// resultLen gives the length of the value, in bytes, that a result's header announces.
+func resultLen(b []byte) int {
+	length := int(binary.BigEndian.Uint16(b[2:]))
+	if size := b[1]; size == sizeBit || size == sizeByte || size == sizeInt {
+		return (length + 7) / 8
 	}
-	size, length := c.U8(), int(c.U16())
-	if code != codeSuccess && code != codeReserved {
-		return code, nil
+	return length
+}
+
+// result reads the result that b begins with, of which the code is there. That of a refused item has no value,
+// whatever its length says, and may end after its code.
+func result(b []byte) (value, rest []byte, ok bool) {
+	if len(b) < resultHeader {
+		return nil, nil, true
 	}
-	if size == sizeBit || size == sizeByte || size == sizeInt {
-		length = (length + 7) / 8
+	rest = b[resultHeader:]
+	if b[0] != codeSuccess && b[0] != codeReserved {
+		return nil, rest, true
 	}
-	value = c.Bytes(length)
-	if length%2 == 1 && c.Len() > 0 {
-		c.Skip(1)
+	n := resultLen(b)
+	if n > len(rest) {
+		return nil, nil, false
 	}
-	return code, value
+	value, rest = rest[:n:n], rest[n:]
+	if n%2 == 1 && len(rest) > 0 {
+		rest = rest[1:]
+	}
+	return value, rest, true
 }
 
 // share gives the value to item i, or cuts it among the items that it is the result of.

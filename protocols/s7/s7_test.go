@@ -11,11 +11,18 @@ import (
 func messages() []string {
 	var names []string
 	for _, row := range functions {
-		names = append(names, row.name)
+		if row != nil {
+			names = append(names, row.name)
+		}
 	}
 	for _, g := range groups {
+		if g == nil {
+			continue
+		}
 		for _, row := range g.subs {
-			names = append(names, row.name)
+			if row != nil {
+				names = append(names, row.name)
+			}
 		}
 	}
 	for _, row := range plusFunctions {

@@ -64,8 +64,8 @@ const szlHeader = 8
 
 // answerSZL reads a list: its head, then records.
 func answerSZL(c *conversation, p *message) {
-	next := p.request.known && len(p.request.raw) < 4 // the request asked for a further part
-	first := !next && (p.request.known || p.ud.unit == 0 || (p.ud.more && c.szl.unit != p.ud.unit))
+	next := p.request != nil && len(p.request.raw) < 4 // the request asked for a further part
+	first := !next && (p.request != nil || p.ud.unit == 0 || (p.ud.more && c.szl.unit != p.ud.unit))
 	list := c.szl.add(p.ud, p.data, first)
 	if list == nil && first {
 		list = p.data // the first part names the list already

@@ -25,7 +25,7 @@ type udHead struct {
 	errCod     uint16
 }
 
-var udTypes = map[uint8]string{udPush: "push", udRequest: "req", udResponse: "resp"}
+var udTypes = [16]string{udPush: "push", udRequest: "req", udResponse: "resp"}
 
 func (h udHead) typeName() string {
 	if !h.known {
@@ -71,43 +71,43 @@ func (p *message) udData(data []byte) []byte {
 	if len(data) == 0 {
 		return nil
 	}
-	c := wire.New(data)
-	p.code, p.coded = c.U8(), true
-	size, length := c.U8(), int(c.U16())
-	if c.Failed() {
+	p.code, p.coded = data[0], true
+	if len(data) < resultHeader {
 		p.fail("userdata of %d bytes", len(data))
 		return nil
 	}
-	if size == sizeBit || size == sizeByte || size == sizeInt {
-		length = (length + 7) / 8
+	length := resultLen(data)
+	data = data[resultHeader:]
+	if length > len(data) {
+		p.fail("userdata of %d bytes announced, %d are there", length, len(data))
+		length = len(data)
 	}
-	if length > c.Len() {
-		p.fail("userdata of %d bytes announced, %d are there", length, c.Len())
-		length = c.Len()
-	}
-	return c.Bytes(length)
+	return data[:length:length]
 }
+
+// headless is the row of a userdata message whose parameter cannot be read.
+var headless = function{name: "Userdata"}
 
 // userdata reads a request, its answer, or what the controller pushes.
 func (c *conversation) userdata(p *message) {
 	p.readHead()
 	if !p.ud.known {
-		p.name = "Userdata"
+		p.is(&headless)
 		return
 	}
-	p.function = p.ud.lookup()
+	p.is(p.ud.lookup())
 	payload := p.udData(p.data)
 	switch p.ud.kind {
 	case udRequest:
 		p.outcome = protocols.OutcomeAsked
-		if p.read != nil {
-			p.read(c, p, p.param, payload)
+		if p.row.read != nil {
+			p.row.read(c, p, p.param, payload)
 		}
 		c.asked.put(p.from, p.ref, p.ud.slot(), p.frame, payload)
 	case udResponse:
 		p.request = c.asked.take(p.from.Other(), p.ref, p.ud.slot())
 		c.userdataResult(p, payload)
-		if p.request.known && p.ud.seq != 0 && p.outcome == protocols.OutcomeDone && pushed[p.ud.slot()] {
+		if p.request != nil && p.ud.seq != 0 && p.outcome == protocols.OutcomeDone && pushed[p.ud.slot()] {
 			c.pushing.put(p.from.Other(), uint16(p.ud.seq), p.ud.slot(), p.request.frame, p.request.raw)
 		}
 	case udPush:
@@ -128,15 +128,17 @@ var pushed = map[uint32]bool{
 
 // userdataResult reads an answer or a push, with the object and items of its request.
 func (c *conversation) userdataResult(p *message, payload []byte) {
-	p.readRequest(c, nil, p.request.raw)
+	if p.request != nil {
+		p.readRequest(c, nil, p.request.raw)
+	}
 	p.outcome = protocols.OutcomeDone
 	if p.ud.errCod != 0 || (p.coded && p.code != codeSuccess && p.code != codeNone && p.code != codeReserved) {
 		p.outcome = protocols.OutcomeRefused
 		return
 	}
 	p.data = payload
-	if p.function.answer != nil {
-		p.function.answer(c, p)
+	if p.row.answer != nil {
+		p.row.answer(c, p)
 	}
 }
 

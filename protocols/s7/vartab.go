@@ -10,8 +10,8 @@ const vartabItem = 6
 
 // vartabAreas maps the upper four bits of a short address to an area; vartabTypes the lower ones to a type.
 var (
-	vartabAreas = map[uint8]uint8{0: 0x83, 1: 0x81, 2: 0x82, 3: 0x80, 5: areaTimer, 6: areaCounter, 7: areaDB}
-	vartabTypes = map[uint8]uint8{0: typeBit, 1: 0x02, 2: 0x04, 3: 0x06}
+	vartabAreas = [16]uint8{0: 0x83, 1: 0x81, 2: 0x82, 3: 0x80, 5: areaTimer, 6: areaCounter, 7: areaDB}
+	vartabTypes = [16]uint8{0: typeBit, 1: 0x02, 2: 0x04, 3: 0x06}
 )
 
 // readVarTab reads a request: the lengths of parameters and data, parameters, a count, addresses, values.
@@ -31,17 +31,17 @@ func readVarTab(_ *conversation, p *message, _, data []byte) {
 			p.fail("variable table of %d items, %d are there", count, n)
 			return
 		}
-		p.items = append(p.items, shortAddress(b))
+		p.newItem().shortAddress(b)
 	}
 	if p.ud.kind == udRequest && p.ud.sub == subModifyVariable {
 		p.results(c.Rest())
 	}
 }
 
-func shortAddress(b []byte) item {
+func (it *item) shortAddress(b []byte) {
 	c := wire.New(b)
 	code, count := c.U8(), c.U8()
-	it := item{syntax: syntaxAny, span: 1, area: vartabAreas[code>>4], count: uint16(count)}
+	it.syntax, it.span, it.area, it.count = syntaxAny, 1, vartabAreas[code>>4], uint16(count)
 	it.db, it.start = c.U16(), uint32(c.U16())
 	switch {
 	case it.numbered():
@@ -51,7 +51,6 @@ func shortAddress(b []byte) item {
 	default:
 		it.typ = vartabTypes[code&0x0f]
 	}
-	return it
 }
 
 // answerVarTab reads what is pushed: the lengths of parameters and data, parameters, a count, and a result for each
@@ -71,9 +70,7 @@ func answerVarTab(_ *conversation, p *message) {
 		p.results(c.Rest())
 		return
 	}
-	for i := 0; i < len(p.items) && c.Len() > 0; i += p.group(i) {
-		p.setCode(i, c.U8())
-	}
+	p.codes(c.Rest())
 }
 
 // readCyclic reads a request for values at intervals: a count, the interval's unit and length, addresses.
@@ -85,7 +82,7 @@ func readCyclic(_ *conversation, p *message, _, data []byte) {
 	if c.Failed() {
 		return
 	}
-	p.addresses(&c, count)
+	p.addresses(c.Rest(), count)
 }
 
 // answerCyclic reads the values that come at intervals: a count and a result for each address.

@@ -45,6 +45,17 @@ func (r *Reassembler) Add(p PDU) (message []byte, whole bool, err error) {
 	return message, true, nil
 }
 
+// Whole gives the message of a packet that holds one in a single DT of class 0, when no other is in progress. That is
+// the common case, and this takes it without [Parse]; for any other packet ok is false and nothing has changed.
+func (r *Reassembler) Whole(packet []byte) (message []byte, ok bool) {
+	const header = 2 // of the DT: code, number with end mark
+	if len(packet) < headerLen+1+header || packet[headerLen] != header || packet[headerLen+1]&0xf0 != byte(DT) ||
+		packet[headerLen+2]&0x80 == 0 || len(r.buf) > 0 || r.void {
+		return nil, false
+	}
+	return packet[headerLen+1+header:], true
+}
+
 // Gap voids the message in progress: bytes of this direction were lost.
 func (r *Reassembler) Gap() {
 	if len(r.buf) > 0 {
