@@ -28,7 +28,7 @@ type conversation struct {
 // Dissect implements [protocols.Dissector] for one TPKT packet.
 func (c *conversation) Dissect(dst []protocols.Event, m protocols.Message) ([]protocols.Event, error) {
 	if b, ok := c.fragments[m.From].Whole(m.Bytes); ok {
-		return c.message(dst, m, b)
+		return c.message(dst, &m, b)
 	}
 	pdu, err := tpkt.Parse(m.Bytes)
 	if err != nil {
@@ -44,11 +44,11 @@ func (c *conversation) Dissect(dst []protocols.Event, m protocols.Message) ([]pr
 	if !whole {
 		return dst, nil
 	}
-	return c.message(dst, m, b)
+	return c.message(dst, &m, b)
 }
 
 // message dissects what the transport carries.
-func (c *conversation) message(dst []protocols.Event, m protocols.Message, b []byte) ([]protocols.Event, error) {
+func (c *conversation) message(dst []protocols.Event, m *protocols.Message, b []byte) ([]protocols.Event, error) {
 	if len(b) == 0 {
 		return dst, nil
 	}
@@ -58,20 +58,20 @@ func (c *conversation) message(dst []protocols.Event, m protocols.Message, b []b
 	c.lossy[m.From] = false
 	switch {
 	case c.tlsRest[m.From] > 0 || isTLS(b):
-		return c.tls(dst, m, b), nil
+		return c.tls(dst, *m, b), nil
 	case b[0] == idClassic && len(b) < headerLen:
-		return odd(dst, m, fmt.Errorf("S7comm header in %d bytes", len(b)))
+		return odd(dst, *m, fmt.Errorf("S7comm header in %d bytes", len(b)))
 	case b[0] == idClassic:
 		dst, err = c.classic(dst, m, b)
 	case b[0] == idPlus:
-		dst, err = c.plusMessage(dst, m, b)
+		dst, err = c.plusMessage(dst, *m, b)
 		if err != nil && lossy {
 			return dst[:start], nil // the last PDU of a message whose beginning was lost
 		}
 	case lossy:
 		return dst, nil
 	default:
-		return odd(dst, m, fmt.Errorf("%d bytes begin with 0x%02x", len(b), b[0]))
+		return odd(dst, *m, fmt.Errorf("%d bytes begin with 0x%02x", len(b), b[0]))
 	}
 	if !c.knownPLC {
 		c.tellRole(dst[start:], m.From)

@@ -80,7 +80,7 @@ func (p *message) isAnswer() bool { return p.rosctr == rosctrAck || p.rosctr == 
 const headerLen = 10
 
 // classic dissects one S7comm message.
-func (c *conversation) classic(dst []protocols.Event, m protocols.Message, b []byte) ([]protocols.Event, error) {
+func (c *conversation) classic(dst []protocols.Event, m *protocols.Message, b []byte) ([]protocols.Event, error) {
 	p := &c.msg
 	p.from, p.frame, p.detail, p.size = m.From, m.Frame, m.Detail, len(b)
 	p.header(b)

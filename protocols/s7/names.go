@@ -6,14 +6,19 @@ import (
 	"strconv"
 )
 
-// maxNames is how many object names a conversation keeps. A client that walks through all data blocks starts it afresh.
+// maxNames is how many object names of either kind a conversation keeps. A client that walks through all data blocks starts it afresh.
 const maxNames = 1024
 
 // names keeps the text of object names, so that a poll does not format "DB1" every time. The zero value is ready.
 type names struct {
-	text    map[string]string
-	resets  uint64
-	scratch [64]byte
+	variables map[uint64]string // of absolute addresses, by what tells them apart
+	text      map[string]string // of everything else
+	resets    uint64
+	scratch   [64]byte
+
+	// The variable named last: the next one mostly lies in the same block.
+	last     uint64
+	lastText string
 }
 
 // lookup gives the text kept under a key.
@@ -36,29 +41,43 @@ func (n *names) keep(key []byte, text string) string {
 
 // variable names an absolute address: the data block it lies in, and the bit where it is one.
 func (n *names) variable(it *item) string {
-	a := areas[it.area]
 	bit := it.oneBit()
 	block := it.area == areaDB || it.area == areaDI
 	if !bit && !block {
 		return ""
 	}
-	key := append(n.scratch[:0], 'v', it.area)
-	key = binary.BigEndian.AppendUint16(key, it.db)
+	key := uint64(it.area)<<56 | uint64(it.db)<<40
 	if bit {
-		key = binary.BigEndian.AppendUint32(key, it.start)
-		key = append(key, it.bit)
+		key |= uint64(it.start)<<8 | uint64(it.bit)<<1 | 1
 	}
-	if text, ok := n.lookup(key); ok {
-		return text
+	if key == n.last {
+		return n.lastText
 	}
+	text, ok := n.variables[key]
+	if !ok {
+		text = variableText(it, block, bit)
+		if len(n.variables) >= maxNames {
+			n.variables = nil
+			n.resets++
+		}
+		if n.variables == nil {
+			n.variables = make(map[uint64]string)
+		}
+		n.variables[key] = text
+	}
+	n.last, n.lastText = key, text
+	return text
+}
+
+func variableText(it *item, block, bit bool) string {
 	text := ""
 	if block {
-		text = a.name + strconv.Itoa(int(it.db))
+		text = areas[it.area].name + strconv.Itoa(int(it.db))
 	}
 	if bit {
-		text = fmt.Sprintf("%s%s%d.%d", text, a.letter, it.start, it.bit)
+		text += fmt.Sprintf("%s%d.%d", areas[it.area].letter, it.start, it.bit)
 	}
-	return n.keep(key, text)
+	return text
 }
 
 // maxSteps is how many steps of a symbolic path are named; deeper ones end in "…".

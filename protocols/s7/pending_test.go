@@ -88,8 +88,8 @@ func TestNamesAreBounded(t *testing.T) {
 		if got, want := n.variable(&it), fmt.Sprintf("DB%d", db); got != want {
 			t.Fatalf("name %q, want %q", got, want)
 		}
-		if len(n.text) > maxNames {
-			t.Fatalf("%d names kept", len(n.text))
+		if len(n.variables) > maxNames {
+			t.Fatalf("%d names kept", len(n.variables))
 		}
 	}
 	if n.resets != 4 {
