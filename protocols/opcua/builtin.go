@@ -96,6 +96,14 @@ func since(start, now wire.Cursor) []byte {
 
 // rawNodeID takes a NodeId as it is encoded.
 func rawNodeID(c *wire.Cursor) []byte {
+	switch c.Peek(0) { // the forms of fixed length, which most ids have
+	case formTwoByte:
+		return c.Bytes(2)
+	case formFourByte:
+		return c.Bytes(4)
+	case formNumeric:
+		return c.Bytes(7)
+	}
 	start := *c
 	skipNodeID(c)
 	return since(start, *c)
@@ -151,8 +159,8 @@ func (x extension) id() uint32 {
 }
 
 // extensionObject takes an ExtensionObject. Its body is not walked: it has a length of its own.
-func extensionObject(c *wire.Cursor) extension {
-	x := extension{typeID: rawNodeID(c)}
+func extensionObject(c *wire.Cursor) (x extension) {
+	x.typeID = rawNodeID(c)
 	switch c.U8() {
 	case 0:
 	case 1:

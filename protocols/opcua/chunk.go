@@ -101,10 +101,11 @@ func (d *conversation) secure() error {
 	}
 	seq, id := d.body.LE32(), d.body.LE32()
 	inProgress := d.partials.find(d.From, id) != nil
+	d.service = knownService(d.body)
 	switch {
 	case d.kind.tag == "OPN" && d.security.policy != policyNone:
 		return d.encrypted() // always, whatever the mode (Part 6, 6.7.4)
-	case inProgress, knownService(d.body) != nil:
+	case inProgress, d.service != nil:
 		d.security.readable()
 	case d.security.policy == policyNone || d.security.mode == modeNone || d.security.mode == modeSign:
 		// No known service, but not encrypted either: an unknown one, or the end of a message whose start was lost.
@@ -131,11 +132,11 @@ func (d *conversation) encrypted() error {
 	}
 	switch {
 	case d.kind.tag == "MSG":
-		d.emit(d.kind.name, protocols.ActionNone, protocols.OutcomeUnknown, protocols.Object{}, protocols.Values{})
+		d.emit(d.kind.name, protocols.ActionNone, protocols.OutcomeUnknown)
 	case d.From == protocols.Client:
-		d.emit(d.kind.name+"Request", protocols.ActionConnect, protocols.OutcomeAsked, protocols.Object{}, protocols.Values{})
+		d.emit(d.kind.name+"Request", protocols.ActionConnect, protocols.OutcomeAsked)
 	default: // a refusal would be an Error
-		d.emit(d.kind.name+"Response", protocols.ActionConnect, protocols.OutcomeDone, protocols.Object{}, protocols.Values{})
+		d.emit(d.kind.name+"Response", protocols.ActionConnect, protocols.OutcomeDone)
 	}
 	if d.detail != nil {
 		d.detail.Encrypted = true
@@ -160,6 +161,7 @@ func (d *conversation) assemble(id uint32, inProgress bool) error {
 		d.partials.add(d.From, id, d.body.Rest())
 		whole, _ := d.partials.take(d.From, id)
 		d.body, d.truncated, d.joined = wire.New(whole.bytes), whole.truncated, true
+		d.service = knownService(d.body)
 	}
 	return d.serve()
 }
@@ -171,12 +173,12 @@ func (d *conversation) aborted(id uint32) error {
 	d.service = knownService(wire.New(begun.bytes))
 	switch {
 	case d.service == nil:
-		d.emit(d.kind.name, protocols.ActionNone, protocols.OutcomeRefused, protocols.Object{}, protocols.Values{})
+		d.emit(d.kind.name, protocols.ActionNone, protocols.OutcomeRefused)
 	case d.service.response:
 		d.pair()
 		d.settle(protocols.OutcomeRefused)
 	default:
-		d.emit(d.service.name, d.service.action, protocols.OutcomeRefused, protocols.Object{}, protocols.Values{})
+		d.emit(d.service.name, d.service.action, protocols.OutcomeRefused)
 	}
 	d.attach(false)
 	return d.fault(d.kind.name)

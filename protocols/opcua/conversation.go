@@ -43,20 +43,22 @@ type current struct {
 
 	id       uint32 // request id
 	service  *service
-	request  exchange // a request: what its answer will need; an answer: what its request left
-	answered bool     // an answer: its request was seen
-	result   status   // an answer: the service result
-	results  int      // an answer: results read so far
-	refused  int      // and how many of them were bad
-	msgUser  string   // how a login identifies in this message
+	request  *exchange // a request: what its answer will need; an answer: what its request left, empty if it was not seen
+	answered bool      // an answer: its request was seen
+	result   status    // an answer: the service result
+	results  int       // an answer: results read so far
+	refused  int       // and how many of them were bad
+	msgUser  string    // how a login identifies in this message
 }
 
 // Dissect reads one chunk.
 func (d *conversation) Dissect(dst []protocols.Event, m protocols.Message) ([]protocols.Event, error) {
-	d.current = current{Message: m, out: dst, first: len(dst)}
+	d.Message, d.out, d.first = m, dst, len(dst)
 	err := d.message()
 	out := d.out
-	d.pending.recycle(d.request.targets)
+	if d.request != nil {
+		d.pending.release(d.request)
+	}
 	d.current = current{}
 	return out, err
 }
@@ -73,14 +75,13 @@ func (d *conversation) message() error {
 	if d.kind == nil || len(d.Bytes) < headerSize {
 		return fmt.Errorf("opcua: %w: unknown message type % x", protocols.ErrMalformed, d.Bytes[:min(len(d.Bytes), 4)])
 	}
-	c := wire.New(d.Bytes)
-	c.Skip(3)
-	d.chunk = c.U8()
-	size := c.LE32()
+	d.body = wire.New(d.Bytes)
+	d.body.Skip(3)
+	d.chunk = d.body.U8()
+	size := d.body.LE32()
 	if d.Detail {
 		d.detail = &Detail{Msg: d.kind.tag, Chunk: text([]byte{d.chunk}), Size: size}
 	}
-	d.body = c
 	if d.kind.secure {
 		return d.secure()
 	}
@@ -97,11 +98,19 @@ func (d *conversation) fault(name string) error {
 	return fmt.Errorf("opcua: %w: %s: impossible length, or the end, after %d bytes", protocols.ErrMalformed, name, d.body.Offset())
 }
 
-// emit appends an event about one object.
-func (d *conversation) emit(name string, action protocols.Action, outcome protocols.Outcome, object protocols.Object, v protocols.Values) {
-	d.out = append(d.out, protocols.Event{
-		From: d.From, Action: action, Outcome: outcome, Object: object, Message: name, Values: v,
-	})
+// emit appends an event to the message's and gives it to be filled further. It is written where it stays: an event is
+// too large to be built and then copied.
+func (d *conversation) emit(name string, action protocols.Action, outcome protocols.Outcome) *protocols.Event {
+	n := len(d.out)
+	if n < cap(d.out) {
+		d.out = d.out[:n+1]
+		d.out[n] = protocols.Event{}
+	} else {
+		d.out = append(d.out, protocols.Event{})
+	}
+	e := &d.out[n]
+	e.From, e.Action, e.Outcome, e.Message = d.From, action, outcome, name
+	return e
 }
 
 // hello reads a Hello (Part 6, 7.1.2.3).
@@ -109,7 +118,7 @@ func (d *conversation) hello() {
 	d.body.Skip(20) // version and limits
 	url := octets(&d.body)
 	d.opening = opening{frame: d.Frame, object: d.endpoint(url)}
-	d.emit(d.kind.name, protocols.ActionConnect, protocols.OutcomeAsked, d.opening.object, protocols.Values{})
+	d.emit(d.kind.name, protocols.ActionConnect, protocols.OutcomeAsked).Object = d.opening.object
 }
 
 // endpoint names the endpoint that a URL asks for.
@@ -125,7 +134,7 @@ func (d *conversation) endpoint(url []byte) protocols.Object {
 // acknowledge reads an Acknowledge (Part 6, 7.1.2.4).
 func (d *conversation) acknowledge() {
 	d.body.Skip(20)
-	d.emit(d.kind.name, protocols.ActionConnect, protocols.OutcomeDone, d.opened(), protocols.Values{})
+	d.emit(d.kind.name, protocols.ActionConnect, protocols.OutcomeDone).Object = d.opened()
 }
 
 // opened takes the Hello that this message answers and gives what it was about.
@@ -141,7 +150,7 @@ func (d *conversation) opened() protocols.Object {
 // refusal reads an Error (Part 6, 7.1.2.5): the sender closes the connection after it.
 func (d *conversation) refusal() {
 	d.reason()
-	d.emit(d.kind.name, protocols.ActionConnect, protocols.OutcomeRefused, d.opened(), protocols.Values{})
+	d.emit(d.kind.name, protocols.ActionConnect, protocols.OutcomeRefused).Object = d.opened()
 }
 
 // reason reads the status and the text of an Error or of an aborted message.
@@ -159,5 +168,5 @@ func (d *conversation) reverseHello() {
 	server := octets(&d.body)
 	d.show(func(x *Detail) *string { return &x.ApplicationURI }, server)
 	d.tell(subject{side: protocols.Server}, protocols.FactApplication, server, 60)
-	d.emit(d.kind.name, protocols.ActionConnect, protocols.OutcomeAsked, d.endpoint(octets(&d.body)), protocols.Values{})
+	d.emit(d.kind.name, protocols.ActionConnect, protocols.OutcomeAsked).Object = d.endpoint(octets(&d.body))
 }

@@ -63,20 +63,27 @@ func TestPendingAgainstModel(t *testing.T) {
 		for frame := range rapid.IntRange(1, 600).Draw(t, "steps") {
 			id := rapid.Uint32Range(0, 300).Draw(t, "id")
 			if rapid.IntRange(0, 3).Draw(t, "answer") == 0 {
-				got, ok := p.take(id)
-				want, wantOK := remove(id)
-				if ok != wantOK || got.frame != want.frame || len(got.targets) != len(want.targets) {
-					t.Fatalf("take %d: %v %d, want %v %d", id, ok, got.frame, wantOK, want.frame)
+				got := p.take(id)
+				want, ok := remove(id)
+				if (got != nil) != ok {
+					t.Fatalf("take %d: %v, want %v", id, got != nil, ok)
 				}
-				p.recycle(got.targets)
+				if !ok {
+					continue
+				}
+				if got.frame != want.frame || len(got.targets) != len(want.targets) {
+					t.Fatalf("take %d: frame %d, want %d", id, got.frame, want.frame)
+				}
+				p.release(got)
 				continue
 			}
 			n := rapid.IntRange(0, 200).Draw(t, "targets")
-			list := p.list()
+			x := p.begin()
+			x.id, x.frame = id, uint64(frame)
 			for range n {
-				list = append(list, target{})
+				x.targets = append(x.targets, target{})
 			}
-			p.put(exchange{id: id, frame: uint64(frame), targets: list})
+			p.put(x)
 			remove(id)
 			sum := n
 			for _, x := range model {
@@ -90,6 +97,13 @@ func TestPendingAgainstModel(t *testing.T) {
 		}
 		if len(p.open) != len(model) {
 			t.Fatalf("%d open, want %d", len(p.open), len(model))
+		}
+		room := 0
+		for _, x := range p.idle {
+			room += cap(x.targets)
+		}
+		if room != p.spare || room > maxSpare {
+			t.Fatalf("idle exchanges have room for %d targets, %d counted", room, p.spare)
 		}
 	})
 }
@@ -155,23 +169,5 @@ func TestTextIsBounded(t *testing.T) {
 	}
 	if got := text([]byte{'a', 0xff, 'b'}); got != "a\uFFFDb" {
 		t.Errorf("%q", got)
-	}
-}
-
-// BenchmarkReadResponse is a poll of one value in steady state: the answer, with the request that it needs.
-func BenchmarkReadResponse(b *testing.B) {
-	d := opened(b)
-	request := protocols.Message{From: protocols.Client, Bytes: chunk("F", 2, ask(631), read(numeric(2, 7)))}
-	response := protocols.Message{From: protocols.Server, Bytes: chunk("F", 2, answer(634, 0), doubles(1))}
-	var events []protocols.Event
-	var err error
-	b.ReportAllocs()
-	for b.Loop() {
-		if events, err = d.Dissect(events[:0], request); err != nil {
-			b.Fatal(err)
-		}
-		if events, err = d.Dissect(events[:0], response); err != nil || len(events) != 1 {
-			b.Fatalf("%d events, %v", len(events), err)
-		}
 	}
 }

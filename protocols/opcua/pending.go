@@ -7,7 +7,7 @@ import (
 const (
 	maxPending = 128  // requests of a conversation that wait for their answer
 	maxTargets = 2048 // objects that all of them together may name
-	maxSpares  = 4    // lists of targets kept for reuse
+	maxSpare   = 1024 // objects for which exchanges that nobody uses keep room
 )
 
 // target is one thing a request is about, and what the request does to it.
@@ -22,63 +22,77 @@ type exchange struct {
 	frame   uint64
 	service *service
 	targets []target
-	rest    uint32 // things that the request named beyond its targets
-	user    string // how a login identified
-	nodes   []string
-	methods []string
+	rest    uint32  // things that the request named beyond its targets
+	user    string  // how a login identified
+	detail  *Detail // of the request; nil when nobody asked
+}
+
+// waiting is an open request. The id stands beside the pointer, so that a search reads one short array.
+type waiting struct {
+	id uint32
+	x  *exchange
 }
 
 // pending holds the open requests of a conversation, oldest first. When it is full the oldest goes: its answer will
 // be an answer without a request.
 type pending struct {
-	open    []exchange
-	targets int
-	spares  [][]target
+	open    []waiting
+	targets int // that the open requests name
+	idle    []*exchange
+	spare   int // targets for which idle exchanges have room
+}
+
+// begin gives an empty exchange to fill.
+func (p *pending) begin() *exchange {
+	n := len(p.idle)
+	if n == 0 {
+		return new(exchange)
+	}
+	x := p.idle[n-1]
+	p.idle = p.idle[:n-1]
+	p.spare -= cap(x.targets)
+	return x
 }
 
 // put adds a request. A second one with the same id replaces the first.
-func (p *pending) put(x exchange) {
-	if old, ok := p.take(x.id); ok {
-		p.recycle(old.targets)
+func (p *pending) put(x *exchange) {
+	if old := p.take(x.id); old != nil {
+		p.release(old)
 	}
 	for len(p.open) >= maxPending || len(p.open) > 0 && p.targets+len(x.targets) > maxTargets {
-		oldest, _ := p.take(p.open[0].id)
-		p.recycle(oldest.targets)
+		p.release(p.remove(0))
 	}
-	p.open = append(p.open, x)
+	p.open = append(p.open, waiting{x.id, x})
 	p.targets += len(x.targets)
 }
 
-// take removes the request with the given id and hands it over.
-func (p *pending) take(id uint32) (exchange, bool) {
+// take removes the request with the given id and hands it over; nil when it is not open.
+func (p *pending) take(id uint32) *exchange {
 	for i := range p.open {
-		if p.open[i].id != id {
-			continue
+		if p.open[i].id == id {
+			return p.remove(i)
 		}
-		x := p.open[i]
-		copy(p.open[i:], p.open[i+1:])
-		p.open[len(p.open)-1] = exchange{}
-		p.open = p.open[:len(p.open)-1]
-		p.targets -= len(x.targets)
-		return x, true
-	}
-	return exchange{}, false
-}
-
-// list gives an empty list of targets to fill.
-func (p *pending) list() []target {
-	if n := len(p.spares); n > 0 {
-		spare := p.spares[n-1]
-		p.spares = p.spares[:n-1]
-		return spare
 	}
 	return nil
 }
 
-// recycle takes a list back that nobody reads any more.
-func (p *pending) recycle(list []target) {
-	if cap(list) > 0 && cap(list) <= maxTargets/2 && len(p.spares) < maxSpares {
-		clear(list)
-		p.spares = append(p.spares, list[:0])
+func (p *pending) remove(i int) *exchange {
+	x := p.open[i].x
+	last := len(p.open) - 1
+	copy(p.open[i:], p.open[i+1:])
+	p.open[last] = waiting{}
+	p.open = p.open[:last]
+	p.targets -= len(x.targets)
+	return x
+}
+
+// release takes an exchange back that nobody reads any more.
+func (p *pending) release(x *exchange) {
+	if len(p.idle) >= maxPending || p.spare+cap(x.targets) > maxSpare {
+		return
 	}
+	clear(x.targets)
+	*x = exchange{targets: x.targets[:0]}
+	p.idle = append(p.idle, x)
+	p.spare += cap(x.targets)
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/spanwatch/spanwatch/protocols"
+	"github.com/spanwatch/spanwatch/protocols/wire"
 )
 
 const (
@@ -14,7 +15,6 @@ const (
 
 // serve reads a whole message of a service.
 func (d *conversation) serve() error {
-	d.service = knownService(d.body)
 	if d.service == nil {
 		return d.unknown()
 	}
@@ -51,7 +51,7 @@ func (d *conversation) unknown() error {
 	if id != nil && !orphan {
 		name = "service " + d.names.node(id)
 	}
-	d.emit(name, protocols.ActionNone, protocols.OutcomeUnknown, protocols.Object{}, protocols.Values{})
+	d.emit(name, protocols.ActionNone, protocols.OutcomeUnknown)
 	d.attach(false)
 	if id == nil && !orphan {
 		return fmt.Errorf("opcua: %w: no service at the start of a message", protocols.ErrMalformed)
@@ -62,60 +62,55 @@ func (d *conversation) unknown() error {
 // ask reads a request: its header (Part 4, 7.33) and its parameters.
 func (d *conversation) ask() {
 	c := &d.body
-	skipNodeID(c) // authentication token: a secret, it stays here
-	c.Skip(8)     // time
-	c.Skip(8)     // handle, wanted diagnostics
-	octets(c)     // audit entry
-	c.Skip(4)     // timeout
+	skipNodeID(c)     // authentication token: a secret, it stays here
+	c.Skip(8 + 4 + 4) // time, handle, wanted diagnostics
+	octets(c)         // audit entry
+	c.Skip(4)         // timeout
 	extensionObject(c)
-	d.request.targets = d.pending.list()
+	x := d.pending.begin()
+	d.request = x
 	d.parameters()
 	s := d.service
 	d.remainder(protocols.OutcomeAsked)
 	if len(d.out) == d.first {
-		d.emit(s.name, s.action, protocols.OutcomeAsked, protocols.Object{}, protocols.Values{})
+		d.emit(s.name, s.action, protocols.OutcomeAsked)
 	}
-	x := d.request
-	x.id, x.frame, x.service, x.user = d.id, d.Frame, s, d.msgUser
-	if d.detail != nil {
-		x.nodes, x.methods = d.detail.Nodes, d.detail.Methods
-	}
-	d.request = exchange{}
+	x.id, x.frame, x.service, x.user, x.detail = d.id, d.Frame, s, d.msgUser, d.detail
+	d.request = nil
 	d.pending.put(x)
 }
 
 // target reports one thing that a request is about, and keeps it for the answer.
 func (d *conversation) target(o protocols.Object, action protocols.Action, v protocols.Values) {
+	x := d.request
 	limit := maxEvents
 	if d.service.action.Alters() {
 		limit = maxAltering
 	}
-	if len(d.request.targets) >= limit {
-		d.request.rest++
+	if len(x.targets) >= limit {
+		x.rest++
 		return
 	}
-	d.request.targets = append(d.request.targets, target{o, action})
-	d.emit(d.service.name, action, protocols.OutcomeAsked, o, v)
+	x.targets = append(x.targets, target{o, action})
+	e := d.emit(d.service.name, action, protocols.OutcomeAsked)
+	e.Object, e.Values = o, v
 }
 
 // remainder counts in one event what the request named beyond its targets.
 func (d *conversation) remainder(outcome protocols.Outcome) {
 	if d.request.rest > 0 {
-		d.emit(d.service.name, d.service.action, outcome, protocols.Object{Area: areaNode, Count: d.request.rest}, protocols.Values{})
+		d.emit(d.service.name, d.service.action, outcome).Object = protocols.Object{Area: areaNode, Count: d.request.rest}
 	}
 }
 
 // answer reads a response: its header (Part 4, 7.34) and its parameters.
 func (d *conversation) answer() {
 	c := &d.body
-	c.Skip(8) // time
-	c.Skip(4) // handle
+	c.Skip(8 + 4) // time, handle
 	d.result = status(c.LE32())
-	skipDiagnostic(c)
-	skipStrings(c, 1)
-	extensionObject(c)
+	skipRemarks(c)
 	if c.Failed() {
-		d.emit(d.service.name, d.service.action, protocols.OutcomeUnknown, protocols.Object{}, protocols.Values{})
+		d.emit(d.service.name, d.service.action, protocols.OutcomeUnknown)
 		return
 	}
 	d.pair()
@@ -141,21 +136,38 @@ func (d *conversation) answer() {
 	}
 }
 
+// skipRemarks passes over the end of a response header: diagnostics, their strings, and an extension. Hardly any
+// response has them.
+func skipRemarks(c *wire.Cursor) {
+	start := *c
+	if b := c.Bytes(1 + 4 + leastExtension); b != nil {
+		if s := string(b); s == "\x00"+"\x00\x00\x00\x00"+"\x00\x00\x00" || s == "\x00"+"\xff\xff\xff\xff"+"\x00\x00\x00" {
+			return
+		}
+	}
+	*c = start
+	skipDiagnostic(c)
+	skipStrings(c, 1)
+	extensionObject(c)
+}
+
 // pair finds the request of an answer. An answer of another service than the request's is none of its.
 func (d *conversation) pair() {
-	d.request, d.answered = d.pending.take(d.id)
-	if !d.answered {
+	x := d.pending.take(d.id)
+	if x != nil && d.service.id != faultID && d.service.id != x.service.answer {
+		d.pending.release(x)
+		x = nil
+	}
+	if x == nil {
+		d.request = d.pending.begin()
 		return
 	}
-	if s := d.request.service; d.service.id != faultID && d.service.id != s.answer {
-		d.pending.recycle(d.request.targets)
-		d.request, d.answered = exchange{}, false
-		return
-	}
-	d.msgUser = d.request.user
+	d.request, d.answered, d.msgUser = x, true, x.user
 	if d.detail != nil {
-		d.detail.RequestFrame = d.request.frame
-		d.detail.Nodes, d.detail.Methods = d.request.nodes, d.request.methods
+		d.detail.RequestFrame = x.frame
+		if x.detail != nil {
+			d.detail.Nodes, d.detail.Methods = x.detail.Nodes, x.detail.Methods
+		}
 	}
 }
 
@@ -171,13 +183,13 @@ func (d *conversation) settle(outcome protocols.Outcome) {
 			d.request.rest += uint32(len(d.request.targets) - maxWhole)
 			break
 		}
-		d.emit(s.name, t.action, outcome, t.object, protocols.Values{})
+		d.emit(s.name, t.action, outcome).Object = t.object
 	}
 	if d.request.rest > 0 {
-		d.emit(s.name, action, outcome, protocols.Object{Area: areaNode, Count: d.request.rest}, protocols.Values{})
+		d.emit(s.name, action, outcome).Object = protocols.Object{Area: areaNode, Count: d.request.rest}
 	}
 	if len(d.out) == d.first {
-		d.emit(s.name, action, outcome, protocols.Object{}, protocols.Values{})
+		d.emit(s.name, action, outcome)
 	}
 }
 
@@ -192,8 +204,9 @@ func (d *conversation) concluded(s status, v protocols.Values) {
 		}
 	}
 	if i < len(d.request.targets) {
-		t := d.request.targets[i]
-		d.emit(d.service.name, t.action, s.outcome(), t.object, v)
+		t := &d.request.targets[i]
+		e := d.emit(d.service.name, t.action, s.outcome())
+		e.Object, e.Values = t.object, v
 	}
 }
 

@@ -27,8 +27,17 @@ type pair struct {
 // faultID is the binary encoding id of ServiceFault.
 const faultID = 397
 
-// services finds a service by its binary encoding id.
-var services = index(serviceTable[:])
+// serviceRows are the messages of all services, the first of them for ids that belong to none; serviceIndex says which
+// row an encoding id has. Each message on the wire asks for its row, so the index is an array.
+var serviceRows, serviceIndex = index(serviceTable[:])
+
+// serviceOf finds a service by its binary encoding id; nil when there is none.
+func serviceOf(id uint32) *service {
+	if id < uint32(len(serviceIndex)) && serviceIndex[id] != 0 {
+		return &serviceRows[serviceIndex[id]]
+	}
+	return nil
+}
 
 // serviceTable has the services of Part 4 with the ids of Part 6, annex A (NodeIds.csv), Encoding_DefaultBinary.
 var serviceTable = [...]pair{
@@ -80,15 +89,20 @@ var serviceTable = [...]pair{
 }
 
 // index gives each message of the table its row.
-func index(rows []pair) map[uint16]*service {
-	m := map[uint16]*service{
-		faultID: {id: faultID, name: "ServiceFault", response: true},
+func index(pairs []pair) (rows []service, byID []uint8) {
+	rows = append(rows, service{}, service{id: faultID, name: "ServiceFault", response: true})
+	for _, p := range pairs {
+		rows = append(rows,
+			service{id: p.request, name: p.name + "Request", answer: p.response, action: p.action, read: p.ask},
+			service{id: p.response, name: p.name + "Response", response: true, action: p.action, read: p.answer})
 	}
-	for _, r := range rows {
-		m[r.request] = &service{id: r.request, name: r.name + "Request", answer: r.response, action: r.action, read: r.ask}
-		m[r.response] = &service{id: r.response, name: r.name + "Response", response: true, action: r.action, read: r.answer}
+	for i, r := range rows {
+		for len(byID) <= int(r.id) {
+			byID = append(byID, 0)
+		}
+		byID[r.id] = uint8(i)
 	}
-	return m
+	return rows, byID
 }
 
 // knownService reads the encoding id at the position of c and finds its service; nil when there is none. It is strict,
@@ -100,14 +114,12 @@ func knownService(c wire.Cursor) *service {
 		if c.U8() != 0 {
 			return nil
 		}
-		return services[c.LE16()]
+		return serviceOf(uint32(c.LE16()))
 	case formNumeric:
 		if c.LE16() != 0 {
 			return nil
 		}
-		if id := c.LE32(); id <= 0xffff {
-			return services[uint16(id)]
-		}
+		return serviceOf(c.LE32())
 	}
 	return nil
 }

@@ -36,21 +36,24 @@ type kind struct {
 	read     func(d *conversation)
 }
 
-// kinds are the message types of Part 6, tables 45, 46 and 57 to 62 (version 1.05).
+// kinds are the message types of Part 6, tables 45, 46 and 57 to 62 (version 1.05), the most frequent first.
 var kinds = [...]kind{
+	{tag: "MSG", chunks: "FCA", min: 24, max: 1 << 20, name: "MSG", secure: true, probe: probeService},
 	{tag: "HEL", chunks: "F", min: 32, max: 32 + maxURL, name: "Hello", probe: probeHello, read: (*conversation).hello},
 	{tag: "ACK", chunks: "F", min: 28, max: 28, name: "Acknowledge", probe: probeAcknowledge, read: (*conversation).acknowledge},
 	{tag: "ERR", chunks: "F", min: 16, max: 16 + maxURL, name: "Error", probe: probeError, read: (*conversation).refusal},
 	{tag: "RHE", chunks: "F", min: 16, max: 16 + 2*maxURL, name: "ReverseHello", probe: probeReverse, read: (*conversation).reverseHello},
 	{tag: "OPN", chunks: "F", min: 32, max: 1 << 16, name: "OpenSecureChannel", secure: true, probe: probeOpen},
-	{tag: "MSG", chunks: "FCA", min: 24, max: 1 << 20, name: "MSG", secure: true, probe: probeService},
 	{tag: "CLO", chunks: "F", min: 24, max: 1 << 16, name: "CloseSecureChannel", secure: true, probe: probeService},
 }
 
 // kindOf finds the message type that b begins with; nil when there is none.
 func kindOf(b []byte) *kind {
+	if len(b) < 3 {
+		return nil
+	}
 	for i := range kinds {
-		if len(b) >= 3 && string(b[:3]) == kinds[i].tag {
+		if tag := kinds[i].tag; b[0] == tag[0] && b[1] == tag[1] && b[2] == tag[2] {
 			return &kinds[i]
 		}
 	}

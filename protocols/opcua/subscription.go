@@ -104,8 +104,8 @@ func (d *conversation) notifications(subscription uint32) {
 		case eventListID:
 			inner := wire.New(x.body)
 			n := count(&inner, 8)
-			d.emit(d.service.name, protocols.ActionAlarm, protocols.OutcomeDone,
-				protocols.Object{Area: areaEvent, Count: uint32(n)}, protocols.Values{})
+			d.emit(d.service.name, protocols.ActionAlarm, protocols.OutcomeDone).Object =
+				protocols.Object{Area: areaEvent, Count: uint32(n)}
 		}
 	}
 }
@@ -137,13 +137,14 @@ func (d *conversation) changes(subscription uint32, b []byte) {
 		if (o.First == 0 || !known) && !s.bad() {
 			values = v.values()
 		}
-		d.emit(d.service.name, protocols.ActionSubscribe, s.outcome(), o, values)
+		e := d.emit(d.service.name, protocols.ActionSubscribe, s.outcome())
+		e.Object, e.Values = o, values
 	}
 	if !named && d.detail != nil {
 		d.detail.Nodes = nil // a list with holes would not match the values
 	}
 	if rest > 0 {
-		d.emit(d.service.name, protocols.ActionSubscribe, protocols.OutcomeDone,
-			protocols.Object{Area: areaNode, Count: rest}, protocols.Values{})
+		d.emit(d.service.name, protocols.ActionSubscribe, protocols.OutcomeDone).Object =
+			protocols.Object{Area: areaNode, Count: rest}
 	}
 }

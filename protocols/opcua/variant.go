@@ -1,6 +1,8 @@
 package opcua
 
 import (
+	"math/bits"
+
 	"github.com/spanwatch/spanwatch/protocols"
 	"github.com/spanwatch/spanwatch/protocols/wire"
 )
@@ -153,16 +155,14 @@ func dataValue(c *wire.Cursor, depth int) (value, status) {
 	if mask&0x02 != 0 {
 		s = status(c.LE32())
 	}
-	for _, part := range [...]struct {
-		bit  byte
-		size int
-	}{{0x04, 8}, {0x10, 2}, {0x08, 8}, {0x20, 2}} { // source time, its fraction, server time, its fraction
-		if mask&part.bit != 0 {
-			c.Skip(part.size)
-		}
+	if mask &= timesMask; mask != 0 {
+		c.Skip(8*bits.OnesCount8(mask&0x0c) + 2*bits.OnesCount8(mask&0x30)) // the times of source and server, their fractions
 	}
 	return v, s
 }
+
+// timesMask are the bits of a DataValue's mask that stand for times and fractions of times.
+const timesMask = 0x3c
 
 // text gives the bytes of a scalar String, and nil for anything else.
 func (v value) text() []byte {
