@@ -29,7 +29,6 @@ type message struct {
 	param, data    []byte
 
 	row       *function        // what the message is, by the tables; never nil
-	name      string           // as the row says
 	action    protocols.Action // as the row says, unless its reader knows better
 	fn        uint8            // function code of jobs and acknowledgements
 	hasFn     bool             // the message itself carries fn
@@ -55,16 +54,15 @@ type message struct {
 	err       error
 }
 
-// reset readies p for the next message. Nothing that was borrowed stays; the items' room does.
+// reset readies p for the next message. The items' room stays, and what they borrowed until others take it.
 func (p *message) reset() {
-	items := p.items
-	clear(items)
+	items := p.items[:0]
 	*p = message{}
-	p.items = items[:0]
+	p.items = items
 }
 
 // is says what the message is, by its row of a table.
-func (p *message) is(row *function) { p.row, p.name, p.action = row, row.name, row.action }
+func (p *message) is(row *function) { p.row, p.action = row, row.action }
 
 // fail records the first fault of the message; reading goes on as far as it can.
 func (p *message) fail(format string, args ...any) {
@@ -137,7 +135,7 @@ func (c *conversation) events(dst []protocols.Event, p *message) []protocols.Eve
 	for i := range dst[start:] {
 		ev := &dst[start+i]
 		*ev = protocols.Event{} // and filled in place: it is too large to be copied for every variable
-		ev.From, ev.Action, ev.Message = p.from, p.action, p.name
+		ev.From, ev.Action, ev.Message = p.from, p.action, p.row.name
 		if p.request != nil {
 			ev.Answers = p.request.frame
 		}
