@@ -13,43 +13,63 @@ const acknowledge = 5
 type dissector struct {
 	rtu     bool // serial frames instead of MBAP headers
 	pending pending
-	m       message // kept here, and so is asked, because they would not stay on a stack
-	asked   request
+	m       message // kept here because it would not stay on a stack
 }
 
 // Gap implements [protocols.Dissector]. What the client asked meanwhile is unknown: an answer must not be given to
-// the wrong request.
+// the wrong request. What the server answered is unknown too: what was open may have been.
 func (d *dissector) Gap(from protocols.Side) {
 	if from == protocols.Client {
-		d.pending.requests = d.pending.requests[:0]
+		d.pending.clear()
+	} else {
+		d.pending.excuse()
 	}
+}
+
+// Unanswered implements [protocols.Asker].
+func (d *dissector) Unanswered(ended bool) uint64 {
+	n := d.pending.lost
+	d.pending.lost = 0
+	if ended {
+		n += d.pending.clear()
+	}
+	return n
 }
 
 // Dissect implements [protocols.Dissector].
 func (d *dissector) Dissect(dst []protocols.Event, in protocols.Message) ([]protocols.Event, error) {
 	m := &d.m
-	*m = message{meaning: &headerless}
+	*m = message{}
 	if d.rtu {
 		m.decodeRTU(in.Bytes, in.From)
 	} else {
 		m.decode(in.Bytes, in.From)
 	}
+	asked := d.pair(in.Frame)
 
-	var asked *request
-	if m.has&hasCode != 0 {
-		asked = d.pair(in.Frame)
-	}
-	e := protocols.Event{From: in.From, Outcome: m.outcome(), Malformed: m.reason()}
-	e.Facts = m.facts(asked)
+	// An event is large: each is made where it stays.
+	dst = append(dst, protocols.Event{})
+	e := &dst[len(dst)-1]
+	e.From, e.Outcome, e.Message, e.Action = m.from, m.outcome(), m.meaning.name, m.meaning.action
 	if asked != nil {
 		e.Answers = asked.frame
 	}
+	m.setObject(&e.Object, asked)
+	e.Values, e.Facts = m.values(asked), m.facts(asked)
 	if in.Detail {
 		e.Detail = m.detail(d.transport(in.Transport), asked)
 	}
-	dst = m.events(dst, e, asked)
 	if m.fault != "" {
-		return dst, fmt.Errorf("modbus: %w: %s", protocols.ErrMalformed, e.Malformed)
+		e.Malformed = m.reason()
+	}
+	switch {
+	case m.hasRecords():
+		dst = m.fileEvents(dst)
+	case m.code == 23:
+		dst = m.readEvent(dst, asked)
+	}
+	if m.fault != "" {
+		return dst, fmt.Errorf("modbus: %w: %s", protocols.ErrMalformed, m.reason())
 	}
 	return dst, nil
 }
@@ -62,17 +82,19 @@ func (d *dissector) transport(t protocols.Transport) string {
 	return t.String()
 }
 
-// pair keeps a request, and finds the request of an answer; nil for requests and where there is none.
+// pair keeps a request, and finds the request of an answer; nil for requests and where there is none. What it gives is
+// valid until the next message.
 func (d *dissector) pair(frame uint64) *request {
 	m := &d.m
-	if !m.isAnswer() {
-		if !m.refused {
-			d.pending.add(m.request(frame))
-		}
+	switch {
+	case m.has&hasCode == 0, m.refused && !m.isAnswer():
+		return nil
+	case !m.isAnswer():
+		m.keep(d.pending.add(m.common(), d.silent()), frame)
 		return nil
 	}
-	r, ok := d.pending.take(m)
-	if !ok {
+	r := d.pending.take(m, d.rtu)
+	if r == nil {
 		return nil
 	}
 	if m.refused || m.code == umasCode {
@@ -81,16 +103,25 @@ func (d *dissector) pair(frame uint64) *request {
 	if !r.fits(m) {
 		m.fail("answer does not fit its request, transaction", int(m.transaction))
 	}
-	d.asked = r
-	return &d.asked
+	return r
 }
 
-// request gives what to keep of a request.
-func (m *message) request(frame uint64) request {
-	return request{
-		frame: frame, transaction: m.transaction, unit: m.unit, code: m.code, part: m.part(), has: m.has,
-		ref: m.ref, qty: m.qty, echo: m.echo(), writeRef: m.writeRef, writeQty: m.writeQty, meaning: m.meaning, object: m.target(nil),
-	}
+// listenOnly is the diagnostic sub-function that nothing answers to (V1.1b3 §6.8.1).
+const listenOnly = 4
+
+// silent reports whether a request expects no answer. On a serial line unit 0 is all of them (Modbus over Serial Line
+// V1.02 §2.1); with a header it is the device that has the address.
+func (d *dissector) silent() bool {
+	m := &d.m
+	return d.rtu && m.unit == 0 || m.code == 8 && m.diagnostic == listenOnly
+}
+
+// keep notes of a request what its answer needs.
+func (m *message) keep(r *request, frame uint64) {
+	r.frame, r.meaning, r.has = frame, m.meaning, m.has
+	r.first, r.count, r.name = m.address()
+	r.part, r.echo = m.part(), m.echo()
+	r.ref, r.qty, r.writeRef, r.writeQty = m.ref, m.qty, m.writeRef, m.writeQty
 }
 
 // part tells requests of one function apart.
@@ -116,7 +147,7 @@ func (m *message) outcome() protocols.Outcome {
 	case m.refused:
 		return protocols.OutcomeRefused
 	case m.isAnswer() && m.has&hasUMAS != 0:
-		return umasOutcomes[m.umas]
+		return m.umasOutcome()
 	case m.isAnswer():
 		return protocols.OutcomeDone
 	default:
@@ -137,24 +168,10 @@ func (m *message) facts(asked *request) []protocols.Fact {
 	}
 }
 
-// events appends the events of the message; e holds what they have in common.
-func (m *message) events(dst []protocols.Event, e protocols.Event, asked *request) []protocols.Event {
-	e.Message, e.Action = m.meaning.name, m.meaning.action
-	if m.hasRecords() {
-		if events := m.fileEvents(dst, e); len(events) > len(dst) {
-			return events
-		}
-	}
-	e.Object, e.Values = m.target(asked), m.values(asked)
-	dst = append(dst, e)
-	if m.code == 23 && m.has&hasCode != 0 {
-		dst = append(dst, m.readEvent(e, asked))
-	}
-	return dst
-}
-
-// readEvent gives the reading half of function 23.
-func (m *message) readEvent(e protocols.Event, asked *request) protocols.Event {
+// readEvent appends the reading half of function 23 to the event of the writing one.
+func (m *message) readEvent(dst []protocols.Event, asked *request) []protocols.Event {
+	dst = append(dst, dst[len(dst)-1])
+	e := &dst[len(dst)-1]
 	e.Action, e.Detail, e.Values = readHalf.action, nil, protocols.Values{}
 	e.Object = protocols.Object{Area: readHalf.area, Unit: uint16(m.unit), HasUnit: true}
 	switch {
@@ -166,33 +183,41 @@ func (m *message) readEvent(e protocols.Event, asked *request) protocols.Event {
 	case m.has&hasQty != 0:
 		e.Object.First, e.Object.Count = uint32(m.ref), uint32(m.qty)
 	}
-	return e
+	return dst
 }
 
-// target gives what the message is about. An answer without an address of its own has its request's.
-func (m *message) target(asked *request) protocols.Object {
+// setObject says what the message is about. An answer without an address of its own has its request's.
+func (m *message) setObject(o *protocols.Object, asked *request) {
+	o.Unit, o.HasUnit = uint16(m.unit), m.has&hasUnit != 0
 	if asked != nil {
-		return asked.object
+		o.Area, o.First, o.Count, o.Name = asked.meaning.area, asked.first, asked.count, asked.name
+		return
 	}
-	o := protocols.Object{Area: m.meaning.area, Unit: uint16(m.unit), HasUnit: m.has&hasUnit != 0}
+	o.Area = m.meaning.area
+	o.First, o.Count, o.Name = m.address()
+}
+
+// address gives what is addressed within the area; a name where numbers do not suffice.
+func (m *message) address() (first, count uint32, name string) {
 	switch {
-	case m.code == 23 && m.has&hasWriteQty != 0:
-		o.First, o.Count = uint32(m.writeRef), uint32(m.writeQty)
 	case m.code == 23:
+		if m.has&hasWriteQty != 0 {
+			return uint32(m.writeRef), uint32(m.writeQty), ""
+		}
 	case m.has&(hasRef|hasQty) == hasRef|hasQty:
-		o.First, o.Count = uint32(m.ref), uint32(m.qty)
+		return uint32(m.ref), uint32(m.qty), ""
 	case m.has&hasRef != 0 && m.function.limit == 0, m.has&hasRef != 0 && m.code == 24:
-		o.First, o.Count = uint32(m.ref), 1
+		return uint32(m.ref), 1, ""
 	case m.has&hasDiagnostic != 0:
-		o.First, o.Count = uint32(m.diagnostic), 1
+		return uint32(m.diagnostic), 1, ""
 	case m.has&(hasMEI|hasUMAS) != 0:
-		o.First, o.Count, o.Name = m.first, m.count, m.targetName()
+		return m.first, m.count, m.targetName()
 	case m.hasRecords():
 		if r, only := m.onlyRecord(); only {
-			return r.object(m.unit)
+			return uint32(r.number), uint32(r.length), r.name()
 		}
 	}
-	return o
+	return 0, 0, ""
 }
 
 // targetName names what has a number beside its address, or more than one.

@@ -39,7 +39,7 @@ func TestFloodOfRequestsNeverStopsParsing(t *testing.T) {
 			t.Fatalf("request %d: %+v", i, e.Object)
 		}
 	}
-	if n, c := len(d.pending.requests), cap(d.pending.requests); n != maxPending || c > 2*maxPending {
+	if n, c := len(d.pending.open), cap(d.pending.requests); n != maxPending || c > 2*maxPending {
 		t.Errorf("%d requests kept in %d places, want %d", n, c, maxPending)
 	}
 	if e := dissect(t, d, protocols.Server, 5001, readAnswer(4999, 1)); e.Object.First != 4999 || e.Object.Count != 1 {
@@ -91,22 +91,5 @@ func TestRequestsOfOneFrameAreAnsweredInOrder(t *testing.T) {
 	}
 	if e := dissect(t, d, protocols.Server, 4, readAnswer(0, 2)); e.Object.Count != 0 {
 		t.Errorf("answer to nothing got %+v", e.Object)
-	}
-}
-
-func BenchmarkReadPair(b *testing.B) {
-	d := &dissector{}
-	dst := make([]protocols.Event, 0, 4)
-	ask := protocols.Message{From: protocols.Client, Bytes: readRequest(1, 107, 10), Frame: 1, Transport: protocols.TransportTCP}
-	tell := protocols.Message{From: protocols.Server, Bytes: readAnswer(1, 10), Frame: 2, Transport: protocols.TransportTCP}
-	b.ReportAllocs()
-	for b.Loop() {
-		var err error
-		if dst, err = d.Dissect(dst[:0], ask); err != nil {
-			b.Fatal(err)
-		}
-		if dst, err = d.Dissect(dst[:0], tell); err != nil {
-			b.Fatal(err)
-		}
 	}
 }

@@ -44,7 +44,9 @@ func Messages() []string {
 		}
 	}
 	for _, m := range diagnostics {
-		names = append(names, m.name)
+		if m != nil {
+			names = append(names, m.name)
+		}
 	}
 	for _, e := range interfaces {
 		names = append(names, e.name)

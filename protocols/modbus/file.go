@@ -85,7 +85,7 @@ func (m *message) onlyRecord() (record, bool) {
 
 // recordValues gives the registers of an answer to a request for a single record.
 func (m *message) recordValues(asked *request) protocols.Values {
-	if !m.isAnswer() || asked == nil || asked.object.Count == 0 || m.refused {
+	if !m.isAnswer() || asked == nil || asked.count == 0 || m.refused {
 		return protocols.Values{}
 	}
 	groups := wire.New(m.data)
@@ -108,29 +108,28 @@ func (m *message) readRegisters() []uint16 {
 	return registers
 }
 
-// object gives the record as what an event is about.
-func (r record) object(unit uint8) protocols.Object {
-	return protocols.Object{
-		Area: "file", Unit: uint16(unit), HasUnit: true, First: uint32(r.number), Count: uint32(r.length),
-		Name: "file " + strconv.Itoa(int(r.file)),
-	}
-}
+// name names the file of the record.
+func (r record) name() string { return "file " + strconv.Itoa(int(r.file)) }
 
-// fileEvents appends an event for each record of a message; e holds what they have in common.
-func (m *message) fileEvents(dst []protocols.Event, e protocols.Event) []protocols.Event {
+// fileEvents gives each record of a message an event, of which the first is there already.
+func (m *message) fileEvents(dst []protocols.Event) []protocols.Event {
+	first := len(dst) - 1
 	list := wire.New(m.data)
-	for list.Len() > 0 {
+	for at := first; list.Len() > 0; at++ {
 		r, ok := nextRecord(&list, m.code == 21)
 		if !ok {
 			break
 		}
-		e.Object = r.object(m.unit)
+		if at > first {
+			dst = append(dst, dst[first])
+			dst[at].Detail = nil
+		}
+		e := &dst[at]
+		e.Object.First, e.Object.Count, e.Object.Name = uint32(r.number), uint32(r.length), r.name()
 		e.Values = protocols.Values{}
 		if r.words != nil {
 			e.Values = protocols.Values{Type: protocols.ValueWords, Raw: r.words}
 		}
-		dst = append(dst, e)
-		e.Detail = nil
 	}
 	return dst
 }

@@ -164,7 +164,7 @@ func (m *message) known() bool {
 	case umasCode:
 		return m.meaning.action != protocols.ActionNone
 	default:
-		return m.function != nil && m.function.request != nil
+		return m.function.request != nil
 	}
 }
 

@@ -59,11 +59,11 @@ func complete(table [128]function) [128]function {
 // readHalf is the reading half of function 23, whose row is about the writing one.
 var readHalf = meaning{"Read/Write Multiple Registers", protocols.ActionRead, "holding-register"}
 
-// headerless is what a message without a function code is called.
-var headerless = meaning{name: "Message without Function"}
+// functionless is the row of a message without a function code.
+var functionless = function{meaning: meaning{name: "Message without Function"}}
 
 // diagnostics are the sub-functions of function 8 (V1.1b3 §6.8.1; 21 from PI-MBUS-300).
-var diagnostics = map[uint16]*meaning{
+var diagnostics = [...]*meaning{
 	0:  diagnostic("Return Query Data", protocols.ActionRead),
 	1:  diagnostic("Restart Communications Option", protocols.ActionControl),
 	2:  diagnostic("Return Diagnostic Register", protocols.ActionRead),

@@ -73,8 +73,8 @@ func diagnosticFields(c *wire.Cursor, m *message) {
 	if m.has&hasDiagnostic == 0 {
 		return
 	}
-	if part := diagnostics[m.diagnostic]; part != nil {
-		m.meaning = part
+	if n := int(m.diagnostic); n < len(diagnostics) && diagnostics[n] != nil {
+		m.meaning = diagnostics[n]
 	}
 	if m.diagnostic == 0 {
 		m.data = c.Rest() // the data to return may have any length

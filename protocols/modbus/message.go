@@ -1,6 +1,7 @@
 package modbus
 
 import (
+	"encoding/binary"
 	"fmt"
 
 	"github.com/spanwatch/spanwatch/protocols"
@@ -73,46 +74,55 @@ type message struct {
 
 // decode reads one message with an MBAP header as sent by a side. It allocates nothing.
 func (m *message) decode(b []byte, from protocols.Side) {
-	m.from = from
-	m.cursor = wire.New(b)
-	c := &m.cursor
-	transaction, identifier := c.U16(), c.U16()
-	length := int(c.U16())
-	if c.Failed() {
-		m.fail("message ends within its header", len(b))
+	if len(b) < unitAt {
+		m.decodeNothing(len(b), from)
 		return
 	}
-	m.transaction = transaction
+	m.transaction = binary.BigEndian.Uint16(b)
 	m.has |= hasTransaction
-	if identifier != 0 {
+	if identifier := binary.BigEndian.Uint16(b[2:]); identifier != 0 {
 		m.fail("protocol identifier is not 0", int(identifier))
 	}
-	if length != c.Len() {
+	if length := int(binary.BigEndian.Uint16(b[4:])); length != len(b)-unitAt {
 		m.fail("length field does not fit the message", length)
 	}
-	m.decodeUnit()
+	m.decodeUnit(b[unitAt:], from)
 }
 
+// decodeNothing notes that the message is so short that nothing can be said of it.
+func (m *message) decodeNothing(length int, from protocols.Side) {
+	m.from, m.function, m.meaning = from, &functionless, &functionless.meaning
+	m.fail("message ends within its header", length)
+}
+
+// unitAt is where the MBAP header has the unit identifier, from which on serial frames are the same (V1.1b3 §4.1).
+const unitAt = 6
+
 // decodeUnit reads what is the same on every transport: unit identifier, function code and fields.
-func (m *message) decodeUnit() {
-	c := &m.cursor
-	length := c.Len()
-	m.take8(c, hasUnit, &m.unit)
-	code := c.U8()
-	if c.Failed() {
-		m.fail("no function code", length)
+func (m *message) decodeUnit(b []byte, from protocols.Side) {
+	m.from, m.function = from, &functionless
+	if len(b) > 0 {
+		m.unit = b[0]
+		m.has |= hasUnit
+	}
+	if len(b) > 1 {
+		m.code, m.refused = b[1]&^exceptionBit, b[1]&exceptionBit != 0
+		m.has |= hasCode
+		m.function = &functions[m.code]
+	}
+	m.meaning = &m.function.meaning
+	if m.has&hasCode == 0 {
+		m.fail("no function code", len(b))
 		return
 	}
-	m.has |= hasCode
-	m.code, m.refused = code&^exceptionBit, code&exceptionBit != 0
-	m.function = &functions[m.code]
-	m.meaning = &m.function.meaning
-	if code == 0 {
+	if b[1] == 0 {
 		m.fail("function code is not valid", 0) // §4.1
 	}
+	m.cursor = wire.New(b[2:])
+	c := &m.cursor
 	m.layout()(c, m)
 	if c.Failed() {
-		m.fail("message ends within its fields", length)
+		m.fail("message ends within its fields", len(b))
 	}
 	if c.Len() > 0 {
 		m.fail(faultBehind, c.Len())

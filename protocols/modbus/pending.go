@@ -1,72 +1,144 @@
 package modbus
 
-import (
-	"slices"
+import "math/bits"
 
-	"github.com/spanwatch/spanwatch/protocols"
+const (
+	// maxPending is how many unanswered requests a conversation keeps. The Messaging guide lets a client have up to 16;
+	// a flood of requests drops the oldest.
+	maxPending = 64
+	// maxOvertaken is how many later requests may be asked before one that was answered: who has not answered by then
+	// never will. A conversation lasts for months; what it lost must not wait for its end to be told.
+	maxOvertaken = 256
 )
-
-// maxPending is how many unanswered requests a conversation keeps. The Messaging guide lets a client have up to 16;
-// a flood of requests drops the oldest.
-const maxPending = 64
 
 // request is what is kept of a request until its answer comes.
 type request struct {
 	frame              uint64
-	transaction        uint16
-	unit, code         uint8
-	part               uint16 // diagnostic sub-function, MEI type or UMAS part
+	meaning            *meaning
+	name               string // of the object, where its address alone does not name it
+	first, count       uint32 // the address of the object
 	has                field
+	echo               uint32 // what the answer repeats, beside the address
+	number             uint32 // how many were asked before in the conversation
+	part               uint16 // diagnostic sub-function, MEI type or UMAS part
 	ref, qty           uint16
 	writeRef, writeQty uint16
-	echo               uint32 // what the answer repeats, beside the address
-	meaning            *meaning
-	object             protocols.Object
 }
 
-// pending is the unanswered requests of a conversation, oldest first.
-type pending struct{ requests []request }
+// ticket stands for an unanswered request: what is looked at until the answer is found.
+type ticket struct {
+	key    uint32 // what an answer names: see [message.common]
+	slot   uint8  // where the request is kept
+	silent bool   // it is nobody's fault if no answer is seen
+}
 
-func (p *pending) add(r request) {
-	if len(p.requests) == maxPending {
-		p.requests = slices.Delete(p.requests, 0, 1)
+// pending is the unanswered requests of a conversation. Its zero value is empty; it grows with what is asked at once.
+type pending struct {
+	open     []ticket  // oldest first
+	requests []request // in the slots that tickets name; those of used alone mean something
+	used     uint64    // a bit a slot
+	asked    uint32    // requests so far, modulo 2^32
+	lost     uint64    // requests given up since they were last told
+}
+
+// add makes room for a request and gives the place to fill. It is the caller's until the next call.
+func (p *pending) add(key uint32, silent bool) *request {
+	if len(p.open) == maxPending {
+		p.giveUp(p.open[0])
+		p.open = append(p.open[:0], p.open[1:]...)
 	}
-	p.requests = append(p.requests, r)
+	slot := bits.TrailingZeros64(^p.used)
+	if slot == len(p.requests) {
+		p.requests = append(p.requests, request{})
+	}
+	p.used |= 1 << slot
+	p.open = append(p.open, ticket{key, uint8(slot), silent})
+	r := &p.requests[slot]
+	r.number = p.asked
+	p.asked++
+	return r
 }
 
-// take finds the request that an answer is for and removes it. The transaction, unit and function must be the same.
+// take finds the request that an answer is for and removes it; nil if there is none. What it gives is valid until
+// the next add. The transaction, unit and function must be the same.
 // Clients exist that give every request the same transaction: among several, those whose shape fits the answer come
 // first, then the newest, because older ones were never answered; only requests of one frame were asked in one go
-// and are answered in their order. What is older than the request taken will not be answered any more.
-func (p *pending) take(m *message) (request, bool) {
-	at := p.newest(m, true)
+// and are answered in their order. What is older than the request taken will not be answered any more, where it has
+// the same key or where a line serves one request at a time.
+func (p *pending) take(m *message, serial bool) *request {
+	key := m.common()
+	at := p.newest(key, m, true)
 	if at < 0 {
-		at = p.newest(m, false)
+		at = p.newest(key, m, false)
 	}
 	if at < 0 {
-		return request{}, false
+		return nil
 	}
-	found := p.requests[at]
-	p.requests = slices.Delete(p.requests, at, at+1)
-	p.requests = slices.DeleteFunc(p.requests, func(r request) bool {
-		return r.frame < found.frame && r.answeredBy(m)
-	})
-	return found, true
+	slot := p.open[at].slot
+	found := &p.requests[slot]
+	kept := p.open[:0]
+	for _, t := range p.open[:at] {
+		r := &p.requests[t.slot]
+		overtaken := r.frame < found.frame && (serial || t.key == key)
+		if overtaken || found.number-r.number > maxOvertaken {
+			p.giveUp(t)
+		} else {
+			kept = append(kept, t)
+		}
+	}
+	p.open = append(kept, p.open[at+1:]...)
+	p.used &^= 1 << slot
+	return found
 }
 
-// newest gives the index of the newest request for an answer, or of the first one of the same frame.
-func (p *pending) newest(m *message, fitting bool) int {
-	at := -1
-	for i := len(p.requests) - 1; i >= 0; i-- {
-		r := &p.requests[i]
-		if at >= 0 && r.frame != p.requests[at].frame {
+// newest gives the index of the newest request for an answer, or of the first one of the same frame; negative if there
+// is none.
+func (p *pending) newest(key uint32, m *message, fitting bool) int {
+	at, frame := -1, uint64(0)
+	for i := len(p.open) - 1; i >= 0; i-- {
+		if p.open[i].key != key {
+			continue
+		}
+		r := &p.requests[p.open[i].slot]
+		if at >= 0 && r.frame != frame {
 			break
 		}
-		if r.answeredBy(m) && (!fitting || r.fits(m)) {
-			at = i
+		if !fitting || r.fits(m) {
+			at, frame = i, r.frame
 		}
 	}
 	return at
+}
+
+// giveUp frees the place of a request that will not be answered.
+func (p *pending) giveUp(t ticket) {
+	p.used &^= 1 << t.slot
+	if !t.silent {
+		p.lost++
+	}
+}
+
+// clear forgets all requests and says how many of them ought to have been answered.
+func (p *pending) clear() uint64 {
+	before := p.lost
+	for _, t := range p.open {
+		p.giveUp(t)
+	}
+	n := p.lost - before
+	p.open, p.lost = p.open[:0], before
+	return n
+}
+
+// excuse notes that the answers to all requests may have been lost.
+func (p *pending) excuse() {
+	for i := range p.open {
+		p.open[i].silent = true
+	}
+}
+
+// common gives what an answer and its request have in common: transaction, unit and function.
+func (m *message) common() uint32 {
+	return uint32(m.transaction)<<16 | uint32(m.unit)<<8 | uint32(m.code)
 }
 
 // echo gives what the answer to a write repeats: values, quantity or masks (V1.1b3 §6.5, 6.6, 6.11, 6.12, 6.16).
@@ -83,11 +155,6 @@ func (m *message) echo() uint32 {
 	default:
 		return 0
 	}
-}
-
-// answeredBy reports whether the answer names the request.
-func (r *request) answeredBy(m *message) bool {
-	return r.transaction == m.transaction && r.unit == m.unit && r.code == m.code
 }
 
 // fits reports whether the answer has the shape that the request asked for.

@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 
 	"github.com/spanwatch/spanwatch/protocols"
-	"github.com/spanwatch/spanwatch/protocols/wire"
 )
 
 // Modbus over Serial Line V1.02 §2.5.1: address, function code, fields, CRC. A frame does not say how long it is: its
@@ -17,16 +16,14 @@ const (
 
 // decodeRTU reads one serial frame as sent by a side.
 func (m *message) decodeRTU(b []byte, from protocols.Side) {
-	m.from = from
 	if len(b) < rtuOverhead {
-		m.fail("message ends within its header", len(b))
+		m.decodeNothing(len(b), from)
 		return
 	}
 	if !checksumFits(b) {
 		m.fail("checksum is wrong", int(binary.LittleEndian.Uint16(b[len(b)-2:])))
 	}
-	m.cursor = wire.New(b[:len(b)-2])
-	m.decodeUnit()
+	m.decodeUnit(b[:len(b)-2], from)
 }
 
 // lengthRTU finds the shortest length that the function may have in either direction and at which the checksum fits.

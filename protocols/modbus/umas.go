@@ -105,11 +105,20 @@ func (m *message) takeUMAS(c *wire.Cursor) {
 	m.data = c.Rest()
 }
 
-// umasOutcomes and umasStatus translate an answer's status.
-var (
-	umasOutcomes = map[uint8]protocols.Outcome{umasDone: protocols.OutcomeDone, umasError: protocols.OutcomeRefused}
-	umasStatus   = map[uint8]string{umasDone: "ok", umasError: "error"}
-)
+// umasStatus translates an answer's status.
+var umasStatus = map[uint8]string{umasDone: "ok", umasError: "error"}
+
+// umasOutcome says the same in our words.
+func (m *message) umasOutcome() protocols.Outcome {
+	switch m.umas {
+	case umasDone:
+		return protocols.OutcomeDone
+	case umasError:
+		return protocols.OutcomeRefused
+	default:
+		return protocols.OutcomeUnknown
+	}
+}
 
 // Where messages have what is told here: the text's length byte before each text, and the firmware's version as two
 // bytes of decimal digits, minor first.
