@@ -171,6 +171,9 @@ func (d *conversation) aborted(id uint32) error {
 	d.reason()
 	begun, _ := d.partials.take(d.From, id)
 	d.service = knownService(wire.New(begun.bytes))
+	if i := d.pending.find(id); d.service == nil && d.From == protocols.Server && i >= 0 {
+		d.service = serviceOf(uint32(d.pending.open[i].x.service.answer)) // given up before it began
+	}
 	switch {
 	case d.service == nil:
 		d.emit(d.kind.name, protocols.ActionNone, protocols.OutcomeRefused)

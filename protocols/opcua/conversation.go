@@ -7,7 +7,7 @@ import (
 	"github.com/spanwatch/spanwatch/protocols/wire"
 )
 
-// conversation is the state of one TCP connection. It implements [protocols.Dissector].
+// conversation is the state of one TCP connection. It implements [protocols.Dissector] and [protocols.Asker].
 type conversation struct {
 	security  security
 	user      string // how the session's user identified, once accepted
@@ -24,8 +24,9 @@ type conversation struct {
 
 // opening is the Hello that an Acknowledge or an Error answers.
 type opening struct {
-	frame  uint64 // 0: none is open
-	object protocols.Object
+	frame   uint64 // 0: none is open
+	excused bool   // the answer may have been lost
+	object  protocols.Object
 }
 
 // current is the message being read; nothing of it outlives the call, because it borrows the message.
@@ -63,10 +64,25 @@ func (d *conversation) Dissect(dst []protocols.Event, m protocols.Message) ([]pr
 	return out, err
 }
 
-// Gap forgets the chunks in progress of one side.
+// Gap forgets the chunks in progress of one side. What the server sent may have answered any open request.
 func (d *conversation) Gap(from protocols.Side) {
 	d.partials.forget(from)
 	d.lost[from] = true
+	if from == protocols.Server {
+		d.pending.excuse()
+		d.opening.excused = true
+	}
+}
+
+// Unanswered counts requests that were given up. Answers come in any order, so that none is passed over; a Publish that
+// is open at the end is how a subscription rests, and a channel is closed without an answer.
+func (d *conversation) Unanswered(ended bool) uint64 {
+	n := d.pending.left(ended)
+	if ended && d.opening.frame != 0 && !d.opening.excused {
+		n++
+		d.opening = opening{}
+	}
+	return n
 }
 
 // message reads the head that all messages share (Part 6, 7.1.2.2 and 6.7.2.2).

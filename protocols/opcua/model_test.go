@@ -51,6 +51,12 @@ func TestPendingAgainstModel(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		var p pending
 		var model []exchange
+		var unanswered uint64
+		giveUp := func(x exchange) {
+			if !x.excused {
+				unanswered++
+			}
+		}
 		remove := func(id uint32) (exchange, bool) {
 			for i, x := range model {
 				if x.id == id {
@@ -78,25 +84,45 @@ func TestPendingAgainstModel(t *testing.T) {
 				continue
 			}
 			n := rapid.IntRange(0, 200).Draw(t, "targets")
+			if rapid.IntRange(0, 50).Draw(t, "gap") == 0 {
+				p.excuse()
+				for i := range model {
+					model[i].excused = true
+				}
+			}
 			x := p.begin()
-			x.id, x.frame = id, uint64(frame)
+			x.id, x.frame, x.excused = id, uint64(frame), rapid.IntRange(0, 9).Draw(t, "excused") == 0
+			excused := x.excused
 			for range n {
 				x.targets = append(x.targets, target{})
 			}
 			p.put(x)
-			remove(id)
+			if old, ok := remove(id); ok {
+				giveUp(old)
+			}
 			sum := n
 			for _, x := range model {
 				sum += len(x.targets)
 			}
 			for len(model) >= maxPending || len(model) > 0 && sum > maxTargets {
 				sum -= len(model[0].targets)
+				giveUp(model[0])
 				model = model[1:]
 			}
-			model = append(model, exchange{id: id, frame: uint64(frame), targets: make([]target, n)})
+			model = append(model, exchange{id: id, frame: uint64(frame), excused: excused, targets: make([]target, n)})
 		}
 		if len(p.open) != len(model) {
 			t.Fatalf("%d open, want %d", len(p.open), len(model))
+		}
+		if n := p.left(false); n != unanswered {
+			t.Fatalf("%d unanswered, want %d", n, unanswered)
+		}
+		unanswered = 0
+		for _, x := range model {
+			giveUp(x)
+		}
+		if n := p.left(true); n != unanswered || len(p.open) != 0 || p.targets != 0 {
+			t.Fatalf("%d unanswered at the end, want %d; %d open with %d targets", n, unanswered, len(p.open), p.targets)
 		}
 		room := 0
 		for _, x := range p.idle {

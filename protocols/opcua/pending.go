@@ -19,6 +19,7 @@ type target struct {
 // exchange is what an answer must know of its request.
 type exchange struct {
 	id      uint32
+	excused bool // its answer may have been lost on the way to the sensor, or is not owed
 	frame   uint64
 	service *service
 	targets []target
@@ -40,6 +41,8 @@ type pending struct {
 	targets int // that the open requests name
 	idle    []*exchange
 	spare   int // targets for which idle exchanges have room
+
+	unanswered uint64 // requests given up since this was last asked
 }
 
 // begin gives an empty exchange to fill.
@@ -57,21 +60,29 @@ func (p *pending) begin() *exchange {
 // put adds a request. A second one with the same id replaces the first.
 func (p *pending) put(x *exchange) {
 	if old := p.take(x.id); old != nil {
-		p.release(old)
+		p.giveUp(old)
 	}
 	for len(p.open) >= maxPending || len(p.open) > 0 && p.targets+len(x.targets) > maxTargets {
-		p.release(p.remove(0))
+		p.giveUp(p.remove(0))
 	}
 	p.open = append(p.open, waiting{x.id, x})
 	p.targets += len(x.targets)
 }
 
-// take removes the request with the given id and hands it over; nil when it is not open.
-func (p *pending) take(id uint32) *exchange {
+// find gives the place of the open request with the given id, and -1 when there is none.
+func (p *pending) find(id uint32) int {
 	for i := range p.open {
 		if p.open[i].id == id {
-			return p.remove(i)
+			return i
 		}
+	}
+	return -1
+}
+
+// take removes the request with the given id and hands it over; nil when it is not open.
+func (p *pending) take(id uint32) *exchange {
+	if i := p.find(id); i >= 0 {
+		return p.remove(i)
 	}
 	return nil
 }
@@ -84,6 +95,31 @@ func (p *pending) remove(i int) *exchange {
 	p.open = p.open[:last]
 	p.targets -= len(x.targets)
 	return x
+}
+
+// giveUp counts a request that will have no answer.
+func (p *pending) giveUp(x *exchange) {
+	if !x.excused {
+		p.unanswered++
+	}
+	p.release(x)
+}
+
+// excuse lets the open requests be without an answer: it may be among the bytes that were lost.
+func (p *pending) excuse() {
+	for i := range p.open {
+		p.open[i].x.excused = true
+	}
+}
+
+// left gives how many requests were given up since the last call; at the end of a conversation with those still open.
+func (p *pending) left(ended bool) uint64 {
+	for ended && len(p.open) > 0 {
+		p.giveUp(p.remove(len(p.open) - 1))
+	}
+	n := p.unanswered
+	p.unanswered = 0
+	return n
 }
 
 // release takes an exchange back that nobody reads any more.

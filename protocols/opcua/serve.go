@@ -76,6 +76,7 @@ func (d *conversation) ask() {
 		d.emit(s.name, s.action, protocols.OutcomeAsked)
 	}
 	x.id, x.frame, x.service, x.user, x.detail = d.id, d.Frame, s, d.msgUser, d.detail
+	x.excused = s.id == publishID || s.id == closeChannelID
 	d.request = nil
 	d.pending.put(x)
 }
@@ -155,7 +156,7 @@ func skipRemarks(c *wire.Cursor) {
 func (d *conversation) pair() {
 	x := d.pending.take(d.id)
 	if x != nil && d.service.id != faultID && d.service.id != x.service.answer {
-		d.pending.release(x)
+		d.pending.giveUp(x)
 		x = nil
 	}
 	if x == nil {

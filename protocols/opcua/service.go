@@ -24,8 +24,12 @@ type pair struct {
 	ask, answer       func(d *conversation)
 }
 
-// faultID is the binary encoding id of ServiceFault.
-const faultID = 397
+// The binary encoding ids of services that are treated in some way of their own.
+const (
+	faultID        = 397
+	closeChannelID = 452
+	publishID      = 826
+)
 
 // serviceRows are the messages of all services, the first of them for ids that belong to none; serviceIndex says which
 // row an encoding id has. Each message on the wire asks for its row, so the index is an array.
