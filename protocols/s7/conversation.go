@@ -92,10 +92,21 @@ func (c *conversation) Gap(from protocols.Side) {
 	c.fragments[from].Gap()
 	c.lossy[from] = true
 	c.tlsRest[from] = 0
+	c.asked.excuse(from.Other())
 	if c.plus != nil {
 		c.plus.fragments[from].reset()
+		c.plus.excuse(from.Other())
 	}
 	c.szl.reset()
+}
+
+// Unanswered implements [protocols.Asker]. What a controller pushes asks for nothing.
+func (c *conversation) Unanswered(ended bool) uint64 {
+	n := c.asked.unanswered(ended)
+	if c.plus != nil {
+		n += c.plus.unanswered(ended)
+	}
+	return n
 }
 
 // odd reports what cannot be told to be S7comm at all: it belongs to the transport, and does not count among the

@@ -3,6 +3,7 @@ package s7
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"testing"
 
 	"github.com/spanwatch/spanwatch/protocols"
@@ -10,22 +11,68 @@ import (
 )
 
 // model is a table without reuse of memory: the requests in the order of their arrival.
-type model []modelEntry
-
-type modelEntry struct {
-	asker protocols.Side
-	ref   uint16
-	kind  uint32
-	raw   []byte
+type model struct {
+	entries []modelEntry
+	puts    int
+	silent  uint64
 }
 
-func (m model) find(asker protocols.Side, ref uint16) int {
-	for i, e := range m {
-		if e.asker == asker && e.ref == ref {
-			return i
-		}
+type modelEntry struct {
+	asker   protocols.Side
+	ref     uint16
+	kind    uint32
+	raw     []byte
+	at      int // number of puts so far
+	excused bool
+}
+
+func (m *model) find(asker protocols.Side, ref uint16) int {
+	return slices.IndexFunc(m.entries, func(e modelEntry) bool { return e.asker == asker && e.ref == ref })
+}
+
+func (m *model) giveUp(i int) {
+	if !m.entries[i].excused {
+		m.silent++
 	}
-	return -1
+	m.entries = slices.Delete(m.entries, i, i+1)
+}
+
+func (m *model) put(e modelEntry) {
+	if i := m.find(e.asker, e.ref); i >= 0 {
+		m.giveUp(i)
+	} else if len(m.entries) == maxPending {
+		m.giveUp(0)
+	}
+	m.puts++
+	e.at = m.puts
+	m.entries = append(m.entries, e)
+}
+
+// take gives the bytes of the request that is answered, and gives up those that the answer passed over.
+func (m *model) take(asker protocols.Side, ref uint16, kind uint32) []byte {
+	i := m.find(asker, ref)
+	if i < 0 || m.entries[i].kind != kind {
+		return nil
+	}
+	answered := m.entries[i]
+	m.entries = slices.Delete(m.entries, i, i+1)
+	for len(m.entries) > 0 {
+		late := func(e modelEntry) bool { return e.asker == asker && answered.at-e.at >= maxPending }
+		if i = slices.IndexFunc(m.entries, late); i < 0 {
+			break
+		}
+		m.giveUp(i)
+	}
+	return answered.raw
+}
+
+func (m *model) unanswered(ended bool) uint64 {
+	for ended && len(m.entries) > 0 {
+		m.giveUp(0)
+	}
+	n := m.silent
+	m.silent = 0
+	return n
 }
 
 func TestTableAgainstModel(t *testing.T) {
@@ -36,30 +83,36 @@ func TestTableAgainstModel(t *testing.T) {
 			asker := protocols.Side(rapid.IntRange(0, 1).Draw(t, "asker"))
 			ref := uint16(rapid.IntRange(0, 60).Draw(t, "ref"))
 			kind := uint32(rapid.IntRange(4, 5).Draw(t, "kind"))
-			i := want.find(asker, ref)
-			if rapid.Bool().Draw(t, "put") {
+			switch deed := rapid.IntRange(0, 40).Draw(t, "deed"); {
+			case deed < 20:
 				raw := fmt.Appendf(nil, "request %d", step)
 				real.put(asker, ref, kind, uint64(step), raw)
-				if i >= 0 {
-					want = append(want[:i], want[i+1:]...)
-				} else if len(want) == maxPending {
-					want = want[1:]
+				want.put(modelEntry{asker: asker, ref: ref, kind: kind, raw: raw})
+			case deed < 39:
+				var raw []byte
+				if got := real.take(asker, ref, kind); got != nil {
+					raw = got.raw
 				}
-				want = append(want, modelEntry{asker, ref, kind, raw})
-				continue
+				if expected := want.take(asker, ref, kind); !bytes.Equal(raw, expected) {
+					t.Fatalf("request %q, want %q", raw, expected)
+				}
+			case deed < 40:
+				real.excuse(asker)
+				for i := range want.entries {
+					want.entries[i].excused = want.entries[i].excused || want.entries[i].asker == asker
+				}
+			default:
+				ended := rapid.IntRange(0, 9).Draw(t, "ended") == 9
+				if got, expected := real.unanswered(ended), want.unanswered(ended); got != expected {
+					t.Fatalf("%d unanswered, want %d", got, expected)
+				}
 			}
-			got := real.take(asker, ref, kind)
-			if known := i >= 0 && want[i].kind == kind; (got != nil) != known {
-				t.Fatalf("known %v, want %v", got != nil, known)
-			} else if known {
-				if !bytes.Equal(got.raw, want[i].raw) {
-					t.Fatalf("request %q, want %q", got.raw, want[i].raw)
-				}
-				want = append(want[:i], want[i+1:]...)
+			if real.used != len(want.entries) || len(real.entries) > maxPending {
+				t.Fatalf("%d of %d entries used, want %d", real.used, len(real.entries), len(want.entries))
 			}
 		}
-		if real.used != len(want) || len(real.entries) > maxPending {
-			t.Fatalf("%d of %d entries used, want %d", real.used, len(real.entries), len(want))
+		if got, expected := real.unanswered(true), want.unanswered(true); got != expected {
+			t.Fatalf("%d unanswered at the end, want %d", got, expected)
 		}
 	})
 }

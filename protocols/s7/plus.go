@@ -65,6 +65,7 @@ type plus struct {
 	fragments [2]plusFragments
 	asked     [maxPlusPending]plusRequest
 	next      int
+	silent    uint64          // requests given up without an answer, since they were asked for
 	event     protocols.Event // the present message's first event, kept here because it would escape
 	cursor    wire.Cursor     // position in the present message, for the same reason
 	vars      []variable      // the present message's variables
@@ -73,9 +74,15 @@ type plus struct {
 // maxPlusPending is how many requests of a conversation may await their answers; the oldest makes room.
 const maxPlusPending = 32
 
+// plusNoAnswer is the transport flag of a request that asks for no answer, such as the credit that a client gives to a
+// subscription.
+const plusNoAnswer = 0x40
+
 // plusRequest is what an answer does not say itself.
 type plusRequest struct {
 	known  bool
+	mute   bool // no answer is expected, or it may have been lost
+	asker  protocols.Side
 	fn     uint16
 	seq    uint16
 	action protocols.Action
@@ -165,13 +172,13 @@ func (c *conversation) plusContent(ev *protocols.Event, d *PlusDetail, m protoco
 	switch op {
 	case opRequest:
 		session := r.U32()
-		r.Skip(1)
+		flags := r.U8()
 		d.SessionID = ptrIf(m.Detail && !r.Failed(), session)
 		ev.Outcome = protocols.OutcomeAsked
 		if read := plusFunctions[fn].read; read != nil {
 			read(c, ev, session, r)
 		}
-		c.plus.put(fn, seq, ev)
+		c.plus.put(fn, seq, ev, flags&plusNoAnswer != 0)
 	case opResponse, opResponse2:
 		r.Skip(1)
 		c.plus.answer(ev, fn, seq)
@@ -232,13 +239,43 @@ func vlq(r *wire.Cursor) (uint64, bool) {
 	return v, !r.Failed()
 }
 
-func (s *plus) put(fn, seq uint16, ev *protocols.Event) {
+func (s *plus) put(fn, seq uint16, ev *protocols.Event, mute bool) {
 	q := &s.asked[s.next]
-	*q = plusRequest{true, fn, seq, ev.Action, ev.Object, q.vars[:0]}
+	s.giveUp(q)
+	*q = plusRequest{true, mute, ev.From, fn, seq, ev.Action, ev.Object, q.vars[:0]}
 	for i := range s.vars {
 		q.vars = append(q.vars, s.vars[i].object)
 	}
 	s.next = (s.next + 1) % maxPlusPending
+}
+
+// giveUp forgets a request, and counts it if it should have been answered.
+func (s *plus) giveUp(q *plusRequest) {
+	if q.known && !q.mute {
+		s.silent++
+	}
+	q.known = false
+}
+
+// excuse tells that answers to the asker may have been lost.
+func (s *plus) excuse(asker protocols.Side) {
+	for i := range s.asked {
+		if q := &s.asked[i]; q.asker == asker {
+			q.mute = true
+		}
+	}
+}
+
+// unanswered gives how many requests were given up since the last call; when the conversation ended, all are.
+func (s *plus) unanswered(ended bool) uint64 {
+	if ended {
+		for i := range s.asked {
+			s.giveUp(&s.asked[i])
+		}
+	}
+	n := s.silent
+	s.silent = 0
+	return n
 }
 
 // answer gives an answer the object and the action of its request. Where the request was not seen, an answer does not
