@@ -137,11 +137,20 @@ func (w *Worker) Close(raw *stream.Conversation, _ stream.Reason) {
 	for d := range c.half {
 		c.coverage.Opaque += uint64(len(c.half[d].buf))
 	}
+	c.unanswered(true)
 	w.report(c)
+}
+
+// unanswered asks the dissector for requests that were left without an answer.
+func (c *conversation) unanswered(ended bool) {
+	if asker, ok := c.parser.(protocols.Asker); ok {
+		c.coverage.Unanswered += asker.Unanswered(ended)
+	}
 }
 
 // report adds what passed since the last report to the batch.
 func (w *Worker) report(c *conversation) {
+	c.unanswered(false)
 	raw := c.raw
 	flow := protocols.Flow{
 		Conv: c.pub, Protocol: c.label, Ordinary: c.spec != nil && c.spec.Ordinary, First: raw.First, Last: raw.Last,

@@ -112,8 +112,19 @@ func (w *Worker) Gap(raw *stream.Conversation, d stream.Direction, n int) {
 }
 
 // Overlap implements stream.Handler.
-func (w *Worker) Overlap(*stream.Conversation, stream.Direction, uint64, time.Time) {
-	w.batch.Stats.Overlaps++
+func (w *Worker) Overlap(raw *stream.Conversation, d stream.Direction, frame uint64, at time.Time) {
+	c := raw.User.(*conversation)
+	c.coverage.Conflicts++
+	w.conflict(c.pub, c.side(d), frame, at)
+}
+
+// conflict notes that the frame repeats bytes with different content.
+func (w *Worker) conflict(conv *protocols.Conversation, from protocols.Side, frame uint64, at time.Time) {
+	w.batch.Stats.Conflicts++
+	w.batch.Notices = append(w.batch.Notices, protocols.Notice{
+		Kind: protocols.NoticeConflict, Conv: conv, From: from, Time: at,
+		Source: uint16(frame >> sourceShift), Frame: frame & (1<<sourceShift - 1),
+	})
 }
 
 // identify looks for a protocol at the beginning of what this direction has sent, or of this segment.
