@@ -4,6 +4,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/spanwatch/spanwatch/protocols"
 	"github.com/spanwatch/spanwatch/protocols/wire"
 )
 
@@ -102,9 +103,13 @@ func setIf(condition bool, dst **uint16, v uint16) {
 
 // addValues sets registers, bits, objects and file records.
 func (m *message) addValues(d *Detail, asked *request) {
-	d.Registers = appendRegisters(nil, m.words)
-	for i := range m.bitCount(asked) {
-		d.Bits = append(d.Bits, uint16(m.bits[i/8]>>(i%8)&1))
+	switch raw := m.carried.Raw; m.carried.Type {
+	case protocols.ValueWords:
+		d.Registers = appendRegisters(nil, raw)
+	case protocols.ValueBits:
+		for i := range m.bitCount(asked) {
+			d.Bits = append(d.Bits, uint16(raw[i/8]>>(i%8)&1))
+		}
 	}
 	switch {
 	case m.refused:
@@ -132,7 +137,7 @@ func (m *message) addValues(d *Detail, asked *request) {
 
 // bitCount says how many of the bits are meant; without a quantity, all.
 func (m *message) bitCount(asked *request) int {
-	n := 8 * len(m.bits)
+	n := 8 * len(m.carried.Raw)
 	switch {
 	case m.code == 5:
 		return min(1, n)

@@ -45,7 +45,11 @@ func (d *dissector) Dissect(dst []protocols.Event, in protocols.Message) ([]prot
 	} else {
 		m.decode(in.Bytes, in.From)
 	}
-	asked := d.pair(in.Frame)
+	about := d.pair(in.Frame)
+	asked := about
+	if !m.isAnswer() {
+		asked = nil
+	}
 
 	// An event is large: each is made where it stays.
 	dst = append(dst, protocols.Event{})
@@ -54,8 +58,11 @@ func (d *dissector) Dissect(dst []protocols.Event, in protocols.Message) ([]prot
 	if asked != nil {
 		e.Answers = asked.frame
 	}
-	m.setObject(&e.Object, asked)
-	e.Values, e.Facts = m.values(asked), m.facts(asked)
+	m.setObject(&e.Object, about)
+	e.Values = m.values(asked)
+	if facts := m.function.facts; facts != nil {
+		e.Facts = facts(m, asked)
+	}
 	if in.Detail {
 		e.Detail = m.detail(d.transport(in.Transport), asked)
 	}
@@ -82,16 +89,17 @@ func (d *dissector) transport(t protocols.Transport) string {
 	return t.String()
 }
 
-// pair keeps a request, and finds the request of an answer; nil for requests and where there is none. What it gives is
-// valid until the next message.
+// pair keeps a request, and finds the request of an answer; nil where there is none. What it gives is valid until the
+// next message.
 func (d *dissector) pair(frame uint64) *request {
 	m := &d.m
 	switch {
 	case m.has&hasCode == 0, m.refused && !m.isAnswer():
 		return nil
 	case !m.isAnswer():
-		m.keep(d.pending.add(m.common(), d.silent()), frame)
-		return nil
+		r := d.pending.add(m.common(), d.silent())
+		m.keep(r, frame)
+		return r
 	}
 	r := d.pending.take(m, d.rtu)
 	if r == nil {
@@ -155,19 +163,6 @@ func (m *message) outcome() protocols.Outcome {
 	}
 }
 
-func (m *message) facts(asked *request) []protocols.Fact {
-	switch {
-	case m.code == umasCode && !m.isAnswer():
-		return m.umasFacts(m.umasPart())
-	case m.code == umasCode && asked != nil:
-		return m.umasFacts(asked.part)
-	case m.code == 17, m.code == 43:
-		return m.identityFacts()
-	default:
-		return nil
-	}
-}
-
 // readEvent appends the reading half of function 23 to the event of the writing one.
 func (m *message) readEvent(dst []protocols.Event, asked *request) []protocols.Event {
 	dst = append(dst, dst[len(dst)-1])
@@ -177,9 +172,7 @@ func (m *message) readEvent(dst []protocols.Event, asked *request) []protocols.E
 	switch {
 	case asked != nil:
 		e.Object.First, e.Object.Count = uint32(asked.ref), uint32(asked.qty)
-		if m.words != nil {
-			e.Values = protocols.Values{Type: protocols.ValueWords, Raw: m.words}
-		}
+		e.Values = m.carried
 	case m.has&hasQty != 0:
 		e.Object.First, e.Object.Count = uint32(m.ref), uint32(m.qty)
 	}
@@ -187,10 +180,10 @@ func (m *message) readEvent(dst []protocols.Event, asked *request) []protocols.E
 }
 
 // setObject says what the message is about. An answer without an address of its own has its request's.
-func (m *message) setObject(o *protocols.Object, asked *request) {
+func (m *message) setObject(o *protocols.Object, about *request) {
 	o.Unit, o.HasUnit = uint16(m.unit), m.has&hasUnit != 0
-	if asked != nil {
-		o.Area, o.First, o.Count, o.Name = asked.meaning.area, asked.first, asked.count, asked.name
+	if about != nil {
+		o.Area, o.First, o.Count, o.Name = about.meaning.area, about.first, about.count, about.name
 		return
 	}
 	o.Area = m.meaning.area
@@ -249,12 +242,5 @@ func (m *message) values(asked *request) protocols.Values {
 	case 7:
 		return protocols.Values{}
 	}
-	switch {
-	case m.bits != nil:
-		return protocols.Values{Type: protocols.ValueBits, Raw: m.bits}
-	case m.words != nil:
-		return protocols.Values{Type: protocols.ValueWords, Raw: m.words}
-	default:
-		return protocols.Values{}
-	}
+	return m.carried
 }

@@ -13,37 +13,39 @@ type function struct {
 	limit uint16 // the largest quantity the specification allows; 0: none told
 	// request and answer read what follows the function code; nil where the specification tells nothing.
 	request, answer func(*wire.Cursor, *message)
+	// facts gives what a message discloses about a device; nil where it discloses nothing.
+	facts func(m *message, asked *request) []protocols.Fact
 }
 
 // functions is indexed by function code. Names are those of V1.1b3 §6; the rows without layouts are the codes that its
 // Annex A reserves and that Modicon's protocol reference PI-MBUS-300 names.
 var functions = complete([128]function{
-	1:  {meaning{"Read Coils", protocols.ActionRead, "coil"}, 2000, readRange, bitsAnswer},
-	2:  {meaning{"Read Discrete Inputs", protocols.ActionRead, "discrete-input"}, 2000, readRange, bitsAnswer},
-	3:  {meaning{"Read Holding Registers", protocols.ActionRead, "holding-register"}, 125, readRange, wordsAnswer},
-	4:  {meaning{"Read Input Registers", protocols.ActionRead, "input-register"}, 125, readRange, wordsAnswer},
-	5:  {meaning{"Write Single Coil", protocols.ActionWrite, "coil"}, 0, singleCoil, singleCoil},
-	6:  {meaning{"Write Single Register", protocols.ActionWrite, "holding-register"}, 0, singleRegister, singleRegister},
-	7:  {meaning{"Read Exception Status", protocols.ActionRead, "exception-status"}, 0, nothing, exceptionStatus},
-	8:  {meaning{"Diagnostics", protocols.ActionRead, "diagnostic"}, 0, diagnosticFields, diagnosticFields},
+	1:  {meaning{"Read Coils", protocols.ActionRead, "coil"}, 2000, readRange, bitsAnswer, nil},
+	2:  {meaning{"Read Discrete Inputs", protocols.ActionRead, "discrete-input"}, 2000, readRange, bitsAnswer, nil},
+	3:  {meaning{"Read Holding Registers", protocols.ActionRead, "holding-register"}, 125, readRange, wordsAnswer, nil},
+	4:  {meaning{"Read Input Registers", protocols.ActionRead, "input-register"}, 125, readRange, wordsAnswer, nil},
+	5:  {meaning{"Write Single Coil", protocols.ActionWrite, "coil"}, 0, singleCoil, singleCoil, nil},
+	6:  {meaning{"Write Single Register", protocols.ActionWrite, "holding-register"}, 0, singleRegister, singleRegister, nil},
+	7:  {meaning{"Read Exception Status", protocols.ActionRead, "exception-status"}, 0, nothing, exceptionStatus, nil},
+	8:  {meaning{"Diagnostics", protocols.ActionRead, "diagnostic"}, 0, diagnosticFields, diagnosticFields, nil},
 	9:  {meaning: meaning{"Program 484", protocols.ActionDownload, "program"}},
 	10: {meaning: meaning{"Poll 484", protocols.ActionRead, "program"}},
-	11: {meaning{"Get Comm Event Counter", protocols.ActionRead, "diagnostic"}, 0, nothing, eventCounter},
-	12: {meaning{"Get Comm Event Log", protocols.ActionRead, "diagnostic"}, 0, nothing, countedAnswer},
+	11: {meaning{"Get Comm Event Counter", protocols.ActionRead, "diagnostic"}, 0, nothing, eventCounter, nil},
+	12: {meaning{"Get Comm Event Log", protocols.ActionRead, "diagnostic"}, 0, nothing, countedAnswer, nil},
 	13: {meaning: meaning{"Program Controller", protocols.ActionDownload, "program"}},
 	14: {meaning: meaning{"Poll Controller", protocols.ActionRead, "program"}},
-	15: {meaning{"Write Multiple Coils", protocols.ActionWrite, "coil"}, 1968, writeBits, rangeEcho},
-	16: {meaning{"Write Multiple Registers", protocols.ActionWrite, "holding-register"}, 123, writeWords, rangeEcho},
-	17: {meaning{"Report Server ID", protocols.ActionIdentify, "device-identification"}, 0, nothing, countedAnswer},
+	15: {meaning{"Write Multiple Coils", protocols.ActionWrite, "coil"}, 1968, writeBits, rangeEcho, nil},
+	16: {meaning{"Write Multiple Registers", protocols.ActionWrite, "holding-register"}, 123, writeWords, rangeEcho, nil},
+	17: {meaning{"Report Server ID", protocols.ActionIdentify, "device-identification"}, 0, nothing, countedAnswer, (*message).serverFacts},
 	18: {meaning: meaning{"Program 884/M84", protocols.ActionDownload, "program"}},
 	19: {meaning: meaning{"Reset Comm Link 884/M84", protocols.ActionControl, "diagnostic"}},
-	20: {meaning{"Read File Record", protocols.ActionRead, "file"}, 0, fileReadRequest, fileReadAnswer},
-	21: {meaning{"Write File Record", protocols.ActionWrite, "file"}, 0, fileWrite, fileWrite},
-	22: {meaning{"Mask Write Register", protocols.ActionWrite, "holding-register"}, 0, maskWrite, maskWrite},
-	23: {meaning{"Read/Write Multiple Registers", protocols.ActionWrite, "holding-register"}, 125, readWriteRequest, wordsAnswer},
-	24: {meaning{"Read FIFO Queue", protocols.ActionRead, "fifo"}, 31, fifoRequest, fifoAnswer},
-	43: {meaning{"Encapsulated Interface Transport", protocols.ActionRead, ""}, 0, interfaceRequest, interfaceAnswer},
-	90: {meaning{"UMAS", protocols.ActionNone, ""}, 0, umasRequest, umasAnswer},
+	20: {meaning{"Read File Record", protocols.ActionRead, "file"}, 0, fileReadRequest, fileReadAnswer, nil},
+	21: {meaning{"Write File Record", protocols.ActionWrite, "file"}, 0, fileWrite, fileWrite, nil},
+	22: {meaning{"Mask Write Register", protocols.ActionWrite, "holding-register"}, 0, maskWrite, maskWrite, nil},
+	23: {meaning{"Read/Write Multiple Registers", protocols.ActionWrite, "holding-register"}, 125, readWriteRequest, wordsAnswer, nil},
+	24: {meaning{"Read FIFO Queue", protocols.ActionRead, "fifo"}, 31, fifoRequest, fifoAnswer, nil},
+	43: {meaning{"Encapsulated Interface Transport", protocols.ActionRead, ""}, 0, interfaceRequest, interfaceAnswer, (*message).serverFacts},
+	90: {meaning{"UMAS", protocols.ActionNone, ""}, 0, umasRequest, umasAnswer, (*message).umasFacts},
 })
 
 // complete names the codes that the table does not know, so that they are events like all others.

@@ -127,8 +127,8 @@ func (m *message) eachObject(f func(id uint8, value []byte)) {
 	}
 }
 
-// identityFacts gives what an answer discloses about the server.
-func (m *message) identityFacts() []protocols.Fact {
+// serverFacts gives what an answer of functions 17 and 43 discloses about the server.
+func (m *message) serverFacts(*request) []protocols.Fact {
 	var facts []protocols.Fact
 	switch {
 	case m.from != protocols.Server || m.refused:

@@ -1,8 +1,26 @@
 package modbus
 
-import "github.com/spanwatch/spanwatch/protocols/wire"
+import (
+	"encoding/binary"
+
+	"github.com/spanwatch/spanwatch/protocols"
+	"github.com/spanwatch/spanwatch/protocols/wire"
+)
 
 // The layouts of V1.1b3 §6, in the order of their first use in the function table.
+
+// carryBits and carryWords note the process values of a message. What is missing is none.
+func (m *message) carryBits(b []byte) {
+	if b != nil {
+		m.carried = protocols.Values{Type: protocols.ValueBits, Raw: b}
+	}
+}
+
+func (m *message) carryWords(b []byte) {
+	if b != nil {
+		m.carried = protocols.Values{Type: protocols.ValueWords, Raw: b}
+	}
+}
 
 // nothing is the request that has no fields.
 func nothing(*wire.Cursor, *message) {}
@@ -15,8 +33,14 @@ func readRange(c *wire.Cursor, m *message) {
 
 // rangeEcho is the answer to a write of several: starting address, quantity.
 func rangeEcho(c *wire.Cursor, m *message) {
-	m.take16(c, hasRef, &m.ref)
-	m.take16(c, hasQty, &m.qty)
+	if c.Len() < 4 {
+		m.take16(c, hasRef, &m.ref)
+		c.Fail()
+		return
+	}
+	b := c.Bytes(4)
+	m.ref, m.qty = binary.BigEndian.Uint16(b), binary.BigEndian.Uint16(b[2:])
+	m.has |= hasRef | hasQty
 }
 
 func (m *message) checkQuantity(limit uint16) {
@@ -27,7 +51,7 @@ func (m *message) checkQuantity(limit uint16) {
 
 // bitsAnswer: byte count, bits packed from the lowest up.
 func bitsAnswer(c *wire.Cursor, m *message) {
-	m.bits = m.takeCounted(c)
+	m.carryBits(m.takeCounted(c))
 	if m.has&hasByteCount != 0 && m.byteCount == 0 {
 		m.fail("byte count out of range", 0)
 	}
@@ -35,7 +59,7 @@ func bitsAnswer(c *wire.Cursor, m *message) {
 
 // wordsAnswer: byte count, registers.
 func wordsAnswer(c *wire.Cursor, m *message) {
-	m.words = m.takeCounted(c)
+	m.carryWords(m.takeCounted(c))
 	m.checkWordBytes()
 }
 
@@ -52,7 +76,7 @@ func singleCoil(c *wire.Cursor, m *message) {
 	if value == nil {
 		return
 	}
-	m.bits = value[:1]
+	m.carryBits(value[:1])
 	if value[0] != 0 && value[0] != 0xff || value[1] != 0 {
 		m.fail("coil value is neither 0 nor 65280", int(value[0])<<8|int(value[1]))
 	}
@@ -61,11 +85,11 @@ func singleCoil(c *wire.Cursor, m *message) {
 // singleRegister: address, value.
 func singleRegister(c *wire.Cursor, m *message) {
 	m.take16(c, hasRef, &m.ref)
-	m.words = c.Bytes(2)
+	m.carryWords(c.Bytes(2))
 }
 
 // exceptionStatus: eight outputs whose meaning is the device's own (§6.7).
-func exceptionStatus(c *wire.Cursor, m *message) { m.bits = c.Bytes(1) }
+func exceptionStatus(c *wire.Cursor, m *message) { m.carryBits(c.Bytes(1)) }
 
 // diagnosticFields: sub-function, data; in answers the same (§6.8).
 func diagnosticFields(c *wire.Cursor, m *message) {
@@ -92,7 +116,7 @@ func countedAnswer(c *wire.Cursor, m *message) { m.data = m.takeCounted(c) }
 // writeBits: starting address, quantity, byte count, bits (§6.11).
 func writeBits(c *wire.Cursor, m *message) {
 	readRange(c, m)
-	m.bits = m.takeCounted(c)
+	m.carryBits(m.takeCounted(c))
 	if m.has&hasByteCount != 0 && int(m.byteCount) != (int(m.qty)+7)/8 {
 		m.fail("byte count does not fit the quantity", int(m.byteCount))
 	}
@@ -101,7 +125,7 @@ func writeBits(c *wire.Cursor, m *message) {
 // writeWords: starting address, quantity, byte count, registers (§6.12).
 func writeWords(c *wire.Cursor, m *message) {
 	readRange(c, m)
-	m.words = m.takeCounted(c)
+	m.carryWords(m.takeCounted(c))
 	if m.has&hasByteCount != 0 && int(m.byteCount) != 2*int(m.qty) {
 		m.fail("byte count does not fit the quantity", int(m.byteCount))
 	}
@@ -125,7 +149,7 @@ func readWriteRequest(c *wire.Cursor, m *message) {
 	if m.has&hasWriteQty != 0 && (m.writeQty == 0 || m.writeQty > writeLimit) {
 		m.fail("quantity out of range", int(m.writeQty))
 	}
-	m.words = m.takeCounted(c)
+	m.carryWords(m.takeCounted(c))
 	if m.has&hasByteCount != 0 && int(m.byteCount) != 2*int(m.writeQty) {
 		m.fail("byte count does not fit the quantity", int(m.byteCount))
 	}
@@ -147,8 +171,8 @@ func fifoAnswer(c *wire.Cursor, m *message) {
 	if int(m.byteCount) != 2+2*int(m.qty) {
 		m.fail("byte count does not fit the quantity", int(m.byteCount))
 	}
-	m.words = c.Bytes(min(2*int(m.qty), c.Len()&^1))
-	if len(m.words) < 2*int(m.qty) {
+	m.carryWords(c.Bytes(min(2*int(m.qty), c.Len()&^1)))
+	if len(m.carried.Raw) < 2*int(m.qty) {
 		m.fail("byte count exceeds the message", int(m.byteCount))
 	}
 }

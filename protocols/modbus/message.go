@@ -61,9 +61,9 @@ type message struct {
 	deviceObject       uint8
 	key, umas          uint8 // UMAS pairing key and function; in an answer its status
 
-	bits, words    []byte
-	data           []byte // what the function's own part reads: file records, device identification, UMAS
-	first, count   uint32 // what device identification and UMAS address
+	carried        protocols.Values // bits or words
+	data           []byte           // what the function's own part reads: file records, device identification, UMAS
+	first, count   uint32           // what device identification and UMAS address
 	umasBlock      uint16
 	node, subindex uint8 // what CANopen addresses
 	index          uint16
@@ -75,7 +75,7 @@ type message struct {
 // decode reads one message with an MBAP header as sent by a side. It allocates nothing.
 func (m *message) decode(b []byte, from protocols.Side) {
 	if len(b) < unitAt {
-		m.decodeNothing(len(b), from)
+		m.beFunctionless(from, "message ends within its header", len(b))
 		return
 	}
 	m.transaction = binary.BigEndian.Uint16(b)
@@ -89,32 +89,23 @@ func (m *message) decode(b []byte, from protocols.Side) {
 	m.decodeUnit(b[unitAt:], from)
 }
 
-// decodeNothing notes that the message is so short that nothing can be said of it.
-func (m *message) decodeNothing(length int, from protocols.Side) {
-	m.from, m.function, m.meaning = from, &functionless, &functionless.meaning
-	m.fail("message ends within its header", length)
-}
-
 // unitAt is where the MBAP header has the unit identifier, from which on serial frames are the same (V1.1b3 §4.1).
 const unitAt = 6
 
 // decodeUnit reads what is the same on every transport: unit identifier, function code and fields.
 func (m *message) decodeUnit(b []byte, from protocols.Side) {
-	m.from, m.function = from, &functionless
-	if len(b) > 0 {
-		m.unit = b[0]
-		m.has |= hasUnit
-	}
-	if len(b) > 1 {
-		m.code, m.refused = b[1]&^exceptionBit, b[1]&exceptionBit != 0
-		m.has |= hasCode
-		m.function = &functions[m.code]
-	}
-	m.meaning = &m.function.meaning
-	if m.has&hasCode == 0 {
-		m.fail("no function code", len(b))
+	if len(b) < 2 {
+		if len(b) > 0 {
+			m.unit = b[0]
+			m.has |= hasUnit
+		}
+		m.beFunctionless(from, "no function code", len(b))
 		return
 	}
+	m.from, m.unit, m.code, m.refused = from, b[0], b[1]&^exceptionBit, b[1]&exceptionBit != 0
+	m.has |= hasUnit | hasCode
+	f := &functions[m.code]
+	m.function, m.meaning = f, &f.meaning
 	if b[1] == 0 {
 		m.fail("function code is not valid", 0) // §4.1
 	}
@@ -127,6 +118,12 @@ func (m *message) decodeUnit(b []byte, from protocols.Side) {
 	if c.Len() > 0 {
 		m.fail(faultBehind, c.Len())
 	}
+}
+
+// beFunctionless notes that the message ends before it says what it is.
+func (m *message) beFunctionless(from protocols.Side, fault string, length int) {
+	m.from, m.function, m.meaning = from, &functionless, &functionless.meaning
+	m.fail(fault, length)
 }
 
 // faultBehind is the fault of a message that is longer than its function makes it.
@@ -189,9 +186,9 @@ func (m *message) take16(c *wire.Cursor, f field, dst *uint16) {
 
 // takeCounted reads a byte count and as many of the bytes it promises as are there.
 func (m *message) takeCounted(c *wire.Cursor) []byte {
-	var count uint8
-	m.take8(c, hasByteCount, &count)
-	m.byteCount = uint16(count)
+	if m.byteCount = uint16(c.U8()); !c.Failed() {
+		m.has |= hasByteCount
+	}
 	return m.takeBytes(c)
 }
 

@@ -1,6 +1,11 @@
 package modbus
 
-import "math/bits"
+import (
+	"encoding/binary"
+	"math/bits"
+
+	"github.com/spanwatch/spanwatch/protocols"
+)
 
 const (
 	// maxPending is how many unanswered requests a conversation keeps. The Messaging guide lets a client have up to 16;
@@ -76,17 +81,19 @@ func (p *pending) take(m *message, serial bool) *request {
 	}
 	slot := p.open[at].slot
 	found := &p.requests[slot]
-	kept := p.open[:0]
+	kept := 0
 	for _, t := range p.open[:at] {
 		r := &p.requests[t.slot]
 		overtaken := r.frame < found.frame && (serial || t.key == key)
 		if overtaken || found.number-r.number > maxOvertaken {
 			p.giveUp(t)
 		} else {
-			kept = append(kept, t)
+			p.open[kept] = t
+			kept++
 		}
 	}
-	p.open = append(kept, p.open[at+1:]...)
+	kept += copy(p.open[kept:], p.open[at+1:])
+	p.open = p.open[:kept]
 	p.used &^= 1 << slot
 	return found
 }
@@ -148,10 +155,10 @@ func (m *message) echo() uint32 {
 		return uint32(m.and)<<16 | uint32(m.or)
 	case m.has&hasQty != 0:
 		return uint32(m.qty)
-	case len(m.words) == 2:
-		return uint32(m.words[0])<<8 | uint32(m.words[1])
-	case len(m.bits) == 1:
-		return uint32(m.bits[0])
+	case m.carried.Type == protocols.ValueWords && len(m.carried.Raw) == 2:
+		return uint32(binary.BigEndian.Uint16(m.carried.Raw))
+	case m.carried.Type == protocols.ValueBits && len(m.carried.Raw) == 1:
+		return uint32(m.carried.Raw[0])
 	default:
 		return 0
 	}

@@ -17,7 +17,7 @@ const (
 // decodeRTU reads one serial frame as sent by a side.
 func (m *message) decodeRTU(b []byte, from protocols.Side) {
 	if len(b) < rtuOverhead {
-		m.decodeNothing(len(b), from)
+		m.beFunctionless(from, "message ends within its header", len(b))
 		return
 	}
 	if !checksumFits(b) {

@@ -141,10 +141,14 @@ func (m *message) umasPart() uint16 {
 	return part
 }
 
-// umasFacts gives what a UMAS message discloses. part is that of the request: an answer says nothing without it.
-func (m *message) umasFacts(part uint16) []protocols.Fact {
-	if m.has&hasUMAS == 0 {
+// umasFacts gives what a UMAS message discloses. An answer says nothing without its request.
+func (m *message) umasFacts(asked *request) []protocols.Fact {
+	if m.has&hasUMAS == 0 || m.isAnswer() && asked == nil {
 		return nil
+	}
+	part := m.umasPart()
+	if asked != nil {
+		part = asked.part
 	}
 	var facts []protocols.Fact
 	tell := func(about protocols.Side, key protocols.FactKey, value string) {
