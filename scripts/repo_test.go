@@ -28,6 +28,7 @@ var imports = map[string][]string{
 	"protocols/modbus":             {"protocols", "protocols/wire"},
 	"protocols/opcua":              {"protocols", "protocols/wire"},
 	"protocols/s7":                 {"protocols", "protocols/wire", "protocols/internal/tpkt"},
+	"protocols/enip":               {"protocols", "protocols/wire"},
 	"protocols/dhcp":               {"protocols", "protocols/wire"},
 	"protocols/snmp":               {"protocols", "protocols/wire", "protocols/internal/nameplate"},
 	"protocols/profinet":           {"protocols", "protocols/wire", "protocols/internal/nameplate"},
@@ -37,7 +38,7 @@ var imports = map[string][]string{
 	"protocols/dns":                {"protocols", "protocols/wire"},
 	"protocols/recognised":         {"protocols", "protocols/internal/tpkt"},
 	"protocols/all": {
-		"protocols", "protocols/modbus", "protocols/opcua", "protocols/s7",
+		"protocols", "protocols/modbus", "protocols/opcua", "protocols/s7", "protocols/enip",
 		"protocols/dhcp", "protocols/dns", "protocols/recognised", "protocols/netbios", "protocols/lldp", "protocols/cdp", "protocols/profinet", "protocols/snmp",
 	},
 	"protocols/protocoltest": {"protocols"},
@@ -83,7 +84,7 @@ var imports = map[string][]string{
 const labPrefix = "scripts/lab"
 
 // standardOnly are the packages that anyone must be able to read and reuse without a dependency.
-var standardOnly = []string{"protocols", "protocols/wire", "protocols/internal/tpkt", "protocols/internal/nameplate", "protocols/modbus", "protocols/opcua", "protocols/s7", "protocols/dhcp", "protocols/snmp", "protocols/profinet", "protocols/cdp", "protocols/lldp", "protocols/netbios", "protocols/dns", "protocols/recognised", "protocols/all", "cloud/hunt/kql"}
+var standardOnly = []string{"protocols", "protocols/wire", "protocols/internal/tpkt", "protocols/internal/nameplate", "protocols/modbus", "protocols/opcua", "protocols/s7", "protocols/enip", "protocols/dhcp", "protocols/snmp", "protocols/profinet", "protocols/cdp", "protocols/lldp", "protocols/netbios", "protocols/dns", "protocols/recognised", "protocols/all", "cloud/hunt/kql"}
 
 type source struct {
 	path, pkg string // slash-separated, from the root

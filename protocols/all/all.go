@@ -10,6 +10,7 @@ import (
 	"github.com/spanwatch/spanwatch/protocols/cdp"
 	"github.com/spanwatch/spanwatch/protocols/dhcp"
 	"github.com/spanwatch/spanwatch/protocols/dns"
+	"github.com/spanwatch/spanwatch/protocols/enip"
 	"github.com/spanwatch/spanwatch/protocols/lldp"
 	"github.com/spanwatch/spanwatch/protocols/modbus"
 	"github.com/spanwatch/spanwatch/protocols/netbios"
@@ -24,7 +25,7 @@ import (
 // protocol are two Specs of one name.
 func Specs() []protocols.Spec {
 	return append([]protocols.Spec{
-		opcua.Spec, s7.Spec, modbus.Spec, modbus.RTU,
+		opcua.Spec, s7.Spec, modbus.Spec, modbus.RTU, enip.Spec,
 		dhcp.Spec, dns.Spec, netbios.Spec, lldp.Spec, cdp.Spec, profinet.Spec, snmp.Spec,
 	}, recognised.Specs()...)
 }
