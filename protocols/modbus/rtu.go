@@ -26,7 +26,8 @@ func (m *message) decodeRTU(b []byte, from protocols.Side) {
 	m.decodeUnit(b[:len(b)-2], from)
 }
 
-// lengthRTU finds the shortest length that the function may have in either direction and at which the checksum fits.
+// lengthRTU finds the length that the function may have in either direction and at which the checksum fits. Of two it is
+// the longer: a frame whose checksum ends in 0 fits without that byte, too, and no frame begins with 0 but a broadcast.
 func lengthRTU(b []byte) int {
 	if len(b) < 2 {
 		return 0
@@ -38,7 +39,7 @@ func lengthRTU(b []byte) int {
 		case size < 0, size > rtuMax:
 		case size == 0, size > len(b):
 			waiting = true
-		case checksumFits(b[:size]) && (best < 0 || size < best):
+		case size > best && checksumFits(b[:size]):
 			best = size
 		}
 	}
