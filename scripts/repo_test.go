@@ -30,6 +30,7 @@ var imports = map[string][]string{
 	"protocols/s7":                 {"protocols", "protocols/wire", "protocols/internal/tpkt"},
 	"protocols/enip":               {"protocols", "protocols/wire"},
 	"protocols/dhcp":               {"protocols", "protocols/wire"},
+	"protocols/bacnet":             {"protocols", "protocols/wire"},
 	"protocols/snmp":               {"protocols", "protocols/wire", "protocols/internal/nameplate"},
 	"protocols/profinet":           {"protocols", "protocols/wire", "protocols/internal/nameplate"},
 	"protocols/cdp":                {"protocols", "protocols/wire", "protocols/internal/nameplate"},
@@ -39,7 +40,7 @@ var imports = map[string][]string{
 	"protocols/recognised":         {"protocols", "protocols/internal/tpkt"},
 	"protocols/all": {
 		"protocols", "protocols/modbus", "protocols/opcua", "protocols/s7", "protocols/enip",
-		"protocols/dhcp", "protocols/dns", "protocols/recognised", "protocols/netbios", "protocols/lldp", "protocols/cdp", "protocols/profinet", "protocols/snmp",
+		"protocols/dhcp", "protocols/dns", "protocols/recognised", "protocols/netbios", "protocols/lldp", "protocols/cdp", "protocols/profinet", "protocols/snmp", "protocols/bacnet",
 	},
 	"protocols/protocoltest": {"protocols"},
 
@@ -84,7 +85,7 @@ var imports = map[string][]string{
 const labPrefix = "scripts/lab"
 
 // standardOnly are the packages that anyone must be able to read and reuse without a dependency.
-var standardOnly = []string{"protocols", "protocols/wire", "protocols/internal/tpkt", "protocols/internal/nameplate", "protocols/modbus", "protocols/opcua", "protocols/s7", "protocols/enip", "protocols/dhcp", "protocols/snmp", "protocols/profinet", "protocols/cdp", "protocols/lldp", "protocols/netbios", "protocols/dns", "protocols/recognised", "protocols/all", "cloud/hunt/kql"}
+var standardOnly = []string{"protocols", "protocols/wire", "protocols/internal/tpkt", "protocols/internal/nameplate", "protocols/modbus", "protocols/opcua", "protocols/s7", "protocols/enip", "protocols/dhcp", "protocols/snmp", "protocols/bacnet", "protocols/profinet", "protocols/cdp", "protocols/lldp", "protocols/netbios", "protocols/dns", "protocols/recognised", "protocols/all", "cloud/hunt/kql"}
 
 type source struct {
 	path, pkg string // slash-separated, from the root

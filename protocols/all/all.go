@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/spanwatch/spanwatch/protocols"
+	"github.com/spanwatch/spanwatch/protocols/bacnet"
 	"github.com/spanwatch/spanwatch/protocols/cdp"
 	"github.com/spanwatch/spanwatch/protocols/dhcp"
 	"github.com/spanwatch/spanwatch/protocols/dns"
@@ -26,7 +27,7 @@ import (
 func Specs() []protocols.Spec {
 	return append([]protocols.Spec{
 		opcua.Spec, s7.Spec, modbus.Spec, modbus.RTU, enip.Spec,
-		dhcp.Spec, dns.Spec, netbios.Spec, lldp.Spec, cdp.Spec, profinet.Spec, snmp.Spec,
+		dhcp.Spec, dns.Spec, netbios.Spec, lldp.Spec, cdp.Spec, profinet.Spec, snmp.Spec, bacnet.Spec,
 	}, recognised.Specs()...)
 }
 

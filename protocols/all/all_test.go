@@ -15,7 +15,7 @@ import (
 var homes = func() []string {
 	list := []string{
 		"../opcua/testdata", "../s7/testdata", "../modbus/testdata", "../modbus/testdata/rtu", "../enip/testdata",
-		"../dhcp/testdata", "../dns/testdata", "../netbios/testdata", "../lldp/testdata", "../cdp/testdata", "../profinet/testdata", "../snmp/testdata",
+		"../dhcp/testdata", "../dns/testdata", "../netbios/testdata", "../lldp/testdata", "../cdp/testdata", "../profinet/testdata", "../snmp/testdata", "../bacnet/testdata",
 	}
 	for _, spec := range recognised.Specs() {
 		list = append(list, filepath.Join("../recognised/testdata", spec.Name))

@@ -22,7 +22,7 @@ import (
 // families are the tables in the order in which their probes are asked: fieldbuses first, then by how telling the
 // first bytes are.
 var families = [][]protocol{
-	telecontrol, building, iso, ethernet, controllers, instruments,
+	telecontrol, iso, ethernet, controllers, instruments,
 	remote, web, files, messaging, services, directories, databases,
 }
 
