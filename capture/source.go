@@ -1,7 +1,9 @@
 package capture
 
 import (
+	"errors"
 	"fmt"
+	"net/netip"
 	"time"
 )
 
@@ -54,6 +56,24 @@ type Frame struct {
 	Link       LinkType  // what Data begins with
 	Source     uint16    // which source it came from
 	Number     uint64    // 1-based number in that source
+}
+
+// ErrIdle is what [Source.Next] of a live source gives when nothing came for a while, about ten milliseconds. The
+// frame's Time is then the clock up to which everything was delivered.
+var ErrIdle = errors.New("capture: nothing came")
+
+// Count is what the kernel counted of one conversation since it was last asked: differences to add. A is the lesser end,
+// by address and then by port.
+type Count struct {
+	A, B           netip.Addr
+	PortA, PortB   uint16 // 0 where the protocol has none
+	Proto          uint8
+	VLANs          [2]uint16 // of the first packet, outermost first
+	Packets, Bytes [2]uint64 // A to B, B to A; bytes are lengths on the wire
+	Flags          [2]uint8  // TCP flags seen, or'ed; bits as in the header
+	First, Last    time.Time
+	FromB          bool // the first packet was sent by B
+	Source         uint16
 }
 
 // Source yields frames.

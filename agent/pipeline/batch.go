@@ -29,6 +29,7 @@ type Stats struct {
 	Skipped       uint64 // messages larger than MaxMessage
 	Conflicts     uint64 // segments and fragments that differed from the first copy
 	Evicted       uint64 // conversations forgotten for want of room
+	Late          uint64 // events that came after later ones were handed on
 	Messages      map[string]uint64
 
 	First, Last time.Time // capture times of the earliest and the latest packet; zero without packets
@@ -45,6 +46,7 @@ func (s *Stats) Add(o *Stats) {
 	s.Skipped += o.Skipped
 	s.Conflicts += o.Conflicts
 	s.Evicted += o.Evicted
+	s.Late += o.Late
 	s.seen(o.First)
 	s.seen(o.Last)
 	for name, n := range o.Messages {

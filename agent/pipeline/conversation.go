@@ -27,7 +27,8 @@ type conversation struct {
 	coverage protocols.Coverage
 	opened   bool // the first report was made
 	reported time.Time
-	packets  [2]uint64 // as of the last report, by stream direction
+	packets  [2]uint64 // as of the last report, by stream direction: seen, counted, and their bytes
+	counted  [2]uint64
 	bytes    [2]uint64
 }
 
@@ -159,13 +160,13 @@ func (w *Worker) report(c *conversation) {
 	}
 	for d := range raw.Packets {
 		side := c.side(stream.Direction(d))
-		flow.Packets[side] = raw.Packets[d] - c.packets[d]
+		flow.Packets[side] = raw.Counted[d] - c.counted[d]
 		flow.Bytes[side] = raw.Bytes[d] - c.bytes[d]
 	}
 	if !c.opened {
 		flow.Opened = 1
 		flow.Began = raw.SYN || raw.SYNACK
-	} else if flow.Packets == [2]uint64{} && flow.Coverage == (protocols.Coverage{}) {
+	} else if c.packets == raw.Packets && flow.Coverage == (protocols.Coverage{}) {
 		return
 	}
 	refused := raw.RST && raw.SYN && !raw.SYNACK
@@ -177,6 +178,6 @@ func (w *Worker) report(c *conversation) {
 	}
 	w.batch.Flows = append(w.batch.Flows, flow)
 	c.opened, c.reported = true, raw.Last
-	c.packets, c.bytes = raw.Packets, raw.Bytes
+	c.packets, c.counted, c.bytes = raw.Packets, raw.Counted, raw.Bytes
 	c.coverage = protocols.Coverage{}
 }

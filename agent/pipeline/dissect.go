@@ -23,13 +23,16 @@ func (w *Worker) datagram(c *conversation, d stream.Direction, b []byte, frame u
 		case protocols.YesServer:
 			c.orient(d^1, true)
 		}
-		c.read(spec)
+		w.read(c, spec, frame)
 	}
 	w.dissect(c, d, b, frame, at)
 }
 
 // read makes spec the one that reads what comes next. The one before it is kept: frames of two protocols alternate.
-func (c *conversation) read(spec *protocols.Spec) {
+func (w *Worker) read(c *conversation, spec *protocols.Spec, frame uint64) {
+	if mark := w.cfg.Mark; mark != nil && c.spec == nil && !spec.Ordinary {
+		mark(c.pub, uint16(frame>>sourceShift), !spec.CountOnly)
+	}
 	parser := c.before.parser
 	if c.before.spec != spec {
 		parser = spec.New()

@@ -162,7 +162,7 @@ func (w *Worker) identify(c *conversation, d stream.Direction, b []byte, frame u
 			return
 		}
 	}
-	c.read(spec)
+	w.read(c, spec, frame)
 	w.drain(c)
 }
 

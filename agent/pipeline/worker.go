@@ -16,6 +16,11 @@ type Config struct {
 	Specs  []protocols.Spec
 	Detail bool // build Event.Detail: for people, not for the hot path
 	Stream stream.Config
+	// Counted tells whether a packet of a source was counted by the kernel, with its conversation; see [Tally]. Nil: none.
+	Counted func(p *packet.Packet, source uint16) bool
+	// Mark is told of a conversation in which a plant's protocol was recognised, and whether its content is read: a kernel
+	// that lets through only what is read must know. Nil: nobody wants to know.
+	Mark func(c *protocols.Conversation, source uint16, read bool)
 }
 
 // MaxMessage is the size in bytes over which a message is counted and passed over instead of buffered. Siemens PDUs
@@ -36,6 +41,7 @@ type Worker struct {
 	order  map[port][]*protocols.Spec // all specs in the order to try at a port of byPort; shared by conversations
 	specs  []*protocols.Spec
 	batch  *Batch
+	swept  time.Time
 }
 
 type port struct {
@@ -78,7 +84,7 @@ func (w *Worker) Frame(f *capture.Frame) {
 		w.bind(p, f.Time)
 	}
 	number := uint64(f.Source)<<sourceShift | f.Number
-	conflicts := w.defrag.Stats().Overlaps
+	conflicts, fragment := w.defrag.Stats().Overlaps, p.Fragment.Is
 	whole, err := w.defrag.Whole(p, f.Time)
 	if err != nil {
 		w.batch.Stats.Undecoded++
@@ -92,8 +98,27 @@ func (w *Worker) Frame(f *capture.Frame) {
 	if !whole {
 		return
 	}
+	if w.cfg.Counted != nil && !fragment && w.cfg.Counted(p, f.Source) {
+		w.table.Read(p, number, f.Time, f.WireLength)
+		return
+	}
 	w.table.Packet(p, number, f.Time, f.WireLength)
 }
+
+// Sweep ends what has been idle too long at a time, and reports what was counted since the last sweep and not reported
+// yet: without packets nothing else would.
+func (w *Worker) Sweep(at time.Time) {
+	w.table.Advance(at)
+	w.table.Since(w.swept, func(raw *stream.Conversation) {
+		if c := raw.User.(*conversation); !w.waiting(c) {
+			w.report(c)
+		}
+	})
+	w.swept = at.Add(-sweepSlack)
+}
+
+// sweepSlack is by how much packets may be older than the clock of a sweep.
+const sweepSlack = time.Second
 
 // bind reports who says to own an address. An announcement with a group address, or none, says nothing.
 func (w *Worker) bind(p *packet.Packet, at time.Time) {

@@ -67,7 +67,9 @@ type Conversation struct {
 	SYN, SYNACK, RST, FIN bool // seen
 	Unreachable           bool // an ICMP error said that one end could not be reached
 
-	Packets, Bytes [2]uint64 // by Direction; bytes are lengths on the wire
+	Packets [2]uint64 // seen, by Direction
+	// Counted and Bytes are what of these counts here, see [Table.Read]; bytes are lengths on the wire.
+	Counted, Bytes [2]uint64
 	First, Last    time.Time
 	FirstFrame     uint64
 
@@ -168,10 +170,13 @@ func (c *Conversation) direction(low bool) Direction {
 	return BtoA
 }
 
-// count notes a packet.
-func (c *Conversation) count(d Direction, at time.Time, wire int) {
+// count notes a packet; counted says that it counts here.
+func (c *Conversation) count(d Direction, at time.Time, wire int, counted bool) {
 	c.Packets[d]++
-	c.Bytes[d] += uint64(max(wire, 0))
+	if counted {
+		c.Counted[d]++
+		c.Bytes[d] += uint64(max(wire, 0))
+	}
 	if at.After(c.Last) {
 		c.Last = at
 	}

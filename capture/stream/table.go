@@ -105,6 +105,16 @@ func (t *Table) Stats() Stats {
 // Packet takes the next packet: a decoded one, whole (see packet.Defragmenter), with its frame number, time and length
 // on the wire.
 func (t *Table) Packet(p *packet.Packet, frame uint64, at time.Time, wire int) {
+	t.take(p, frame, at, wire, true)
+}
+
+// Read is [Table.Packet] for a packet that somebody else counts, with all others of its conversation: it is read, and
+// not added to what the conversation counts.
+func (t *Table) Read(p *packet.Packet, frame uint64, at time.Time, wire int) {
+	t.take(p, frame, at, wire, false)
+}
+
+func (t *Table) take(p *packet.Packet, frame uint64, at time.Time, wire int, counted bool) {
 	k, low, ok := keyOf(p)
 	if !ok {
 		t.stats.Ignored++
@@ -127,7 +137,7 @@ func (t *Table) Packet(p *packet.Packet, frame uint64, at time.Time, wire int) {
 		c = t.open(p, k, low, frame, at)
 	}
 	d := c.direction(low)
-	c.count(d, at, wire)
+	c.count(d, at, wire, counted)
 	if tcp {
 		c.flags(p, d)
 	}
@@ -256,6 +266,15 @@ func (t *Table) Advance(at time.Time) {
 		limit := t.timeout(class(k))
 		for c := t.lists[k].oldest; c != nil && at.Sub(c.Last) > limit; c = t.lists[k].oldest {
 			t.close(c, t.idle(class(k)))
+		}
+	}
+}
+
+// Since calls f for every conversation with packets after a time, in no order. f must not change the table.
+func (t *Table) Since(after time.Time, f func(*Conversation)) {
+	for k := range t.lists {
+		for c := t.lists[k].newest; c != nil && c.Last.After(after); c = c.prev {
+			f(c)
 		}
 	}
 }
