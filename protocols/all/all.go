@@ -12,6 +12,7 @@ import (
 	"github.com/spanwatch/spanwatch/protocols/dhcp"
 	"github.com/spanwatch/spanwatch/protocols/dns"
 	"github.com/spanwatch/spanwatch/protocols/enip"
+	"github.com/spanwatch/spanwatch/protocols/http"
 	"github.com/spanwatch/spanwatch/protocols/lldp"
 	"github.com/spanwatch/spanwatch/protocols/modbus"
 	"github.com/spanwatch/spanwatch/protocols/netbios"
@@ -20,6 +21,7 @@ import (
 	"github.com/spanwatch/spanwatch/protocols/recognised"
 	"github.com/spanwatch/spanwatch/protocols/s7"
 	"github.com/spanwatch/spanwatch/protocols/snmp"
+	"github.com/spanwatch/spanwatch/protocols/ssh"
 )
 
 // Specs gives every protocol in probing order: those with the most telling first bytes come first. Two framings of one
@@ -28,6 +30,7 @@ func Specs() []protocols.Spec {
 	return append([]protocols.Spec{
 		opcua.Spec, s7.Spec, modbus.Spec, modbus.RTU, enip.Spec,
 		dhcp.Spec, dns.Spec, netbios.Spec, lldp.Spec, cdp.Spec, profinet.Spec, snmp.Spec, bacnet.Spec,
+		http.Spec, ssh.Spec,
 	}, recognised.Specs()...)
 }
 

@@ -6,8 +6,8 @@
 // the constant is short; a port proves nothing. Of each side the first message gives one event, and the facts that lie
 // open in it (a banner, the name of the software); everything after it is counted and not looked at.
 //
-// The package refuses what cannot be told for certain: CONNACK and later messages of MQTT, the middle of an SSH
-// conversation, the all-zero opening of GE-SRTP, telnet without a negotiation. Such bytes count as opaque.
+// The package refuses what cannot be told for certain: CONNACK and later messages of MQTT, the all-zero opening of
+// GE-SRTP, telnet without a negotiation. Such bytes count as opaque.
 //
 // A dissector keeps at most 1 KiB of each side until the side's first message is complete, and nothing afterwards. It
 // is used by one goroutine.

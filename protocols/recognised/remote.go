@@ -2,51 +2,14 @@ package recognised
 
 import (
 	"bytes"
-	"strings"
 
 	"github.com/spanwatch/spanwatch/protocols"
 )
 
 // remote are the ways to work on a machine from afar. RDP stands with what rides on COTP.
 var remote = []protocol{
-	{name: "ssh", title: "SSH", tcp: []uint16{22}, look: lookSSH, facts: factsSSH},
 	{name: "vnc", title: "VNC", tcp: []uint16{5900, 5901}, look: lookVNC},
 	{name: "telnet", title: "Telnet", tcp: []uint16{23}, look: lookTelnet},
-}
-
-// lookSSH wants the identification string (RFC 4253 §4.2).
-func lookSSH(_ protocols.Transport, b []byte) (protocols.Match, string) {
-	h := head(b)
-	if !h.text(0, "SSH-2.0-") && !h.text(0, "SSH-1.") {
-		return no()
-	}
-	if len(b) < 8 {
-		return more()
-	}
-	return protocols.Yes, "Identification String"
-}
-
-// systems are the names of operating systems that SSH servers put behind their own.
-var systems = []string{"Debian", "Ubuntu", "Raspbian", "FreeBSD", "NetBSD", "Windows"}
-
-// factsSSH reads software and, where the comment names it, operating system.
-func factsSSH(from protocols.Side, b []byte) (facts []protocols.Fact, more bool) {
-	const longest = 255
-	line, whole := head(b).line()
-	if !whole {
-		return nil, len(b) < longest
-	}
-	_, software, _ := bytes.Cut(line[4:], []byte{'-'})
-	facts = application(from, software)
-	if facts == nil {
-		return nil, false
-	}
-	for _, name := range systems {
-		if strings.Contains(facts[0].Value, name) {
-			return append(facts, protocols.Fact{About: from, Key: protocols.FactOS, Value: name}), false
-		}
-	}
-	return facts, false
 }
 
 // lookVNC wants the protocol version of RFB (RFC 6143 §7.1.1).

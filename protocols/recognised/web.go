@@ -7,61 +7,8 @@ import (
 )
 
 var web = []protocol{
-	{name: "http", title: "HTTP", tcp: []uint16{80, 8080, 8000, 8008, 8088}, look: lookHTTP, facts: factsHTTP},
 	{name: "ssdp", title: "SSDP", udp: []uint16{1900}, look: lookSSDP, facts: factsHTTP},
 	{name: "tls", title: "TLS", tcp: []uint16{443, 8443, 993, 995, 636, 8883}, look: lookTLS},
-}
-
-// methods are those of RFC 9110 §9.3, WebDAV and UPnP, each with the blank behind it.
-var methods = []string{
-	"GET ", "HEAD ", "POST ", "PUT ", "DELETE ", "CONNECT ", "OPTIONS ", "TRACE ", "PATCH ", "PROPFIND ", "PROPPATCH ",
-	"MKCOL ", "COPY ", "MOVE ", "LOCK ", "UNLOCK ", "REPORT ", "SEARCH ", "SUBSCRIBE ", "UNSUBSCRIBE ", "NOTIFY ",
-	"RPC_IN_DATA ", "RPC_OUT_DATA ", "BITS_POST ",
-}
-
-const http2Preface = "PRI * HTTP/2.0\r\n"
-
-// lookHTTP wants a status line, or a method, the beginning of a target and, where the line is not long, the version behind it.
-func lookHTTP(_ protocols.Transport, b []byte) (protocols.Match, string) {
-	h := head(b)
-	if h.text(0, http2Preface) {
-		return h.enough(len(http2Preface), protocols.YesClient, "HTTP/2 Preface")
-	}
-	if h.text(0, "HTTP/1.") {
-		return lookStatus(h)
-	}
-	k, may := h.anyOf(methods)
-	if k < 0 {
-		if may {
-			return more()
-		}
-		return no()
-	}
-	line, whole := h.line()
-	if !line.ascii() {
-		return no()
-	}
-	name := methods[k][:len(methods[k])-1]
-	if target := h[len(methods[k]):]; !target.among(0, "/*") && !target.fold(0, "HTTP") && name != "CONNECT" {
-		return no()
-	}
-	switch {
-	case whole && bytes.Contains(line, []byte(" HTTP/1.")):
-		return protocols.YesClient, name
-	case whole:
-		return no()
-	case len(h) < patience:
-		return more()
-	}
-	return protocols.YesClient, name
-}
-
-// lookStatus wants "HTTP/1.1 200".
-func lookStatus(h head) (protocols.Match, string) {
-	if !h.among(7, "01") || !h.is(8, ' ') || !h.within(9, '1', '5') || !h.within(10, '0', '9') || !h.within(11, '0', '9') {
-		return no()
-	}
-	return h.enough(12, protocols.YesServer, "Response")
 }
 
 // factsHTTP reads the software from the header of a response, or a request.
