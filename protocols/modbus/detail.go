@@ -1,6 +1,8 @@
 package modbus
 
 import (
+	"encoding/binary"
+	"encoding/hex"
 	"strconv"
 	"strings"
 
@@ -11,32 +13,50 @@ import (
 // Detail is the detail field of a dissect record: the message's fields under the names that tshark's users know. A
 // nil field is one that the message does not have.
 type Detail struct {
-	Transport    string            `json:"transport"` // "tcp", "udp" or "rtu-over-tcp"
-	TransID      *uint16           `json:"trans_id,omitempty"`
-	UnitID       *uint8            `json:"unit_id,omitempty"`
-	Func         *uint8            `json:"func,omitempty"` // without the exception bit
-	Exception    *uint8            `json:"exception,omitempty"`
-	Ref          *uint16           `json:"ref,omitempty"`
-	Qty          *uint16           `json:"qty,omitempty"`
-	ByteCnt      *uint16           `json:"byte_cnt,omitempty"`
-	ReadRef      *uint16           `json:"read_ref,omitempty"`
-	ReadQty      *uint16           `json:"read_qty,omitempty"`
-	WriteRef     *uint16           `json:"write_ref,omitempty"`
-	WriteQty     *uint16           `json:"write_qty,omitempty"`
-	AndMask      *uint16           `json:"and_mask,omitempty"`
-	OrMask       *uint16           `json:"or_mask,omitempty"`
-	DiagSF       *uint16           `json:"diag_sf,omitempty"`
-	MEI          *uint8            `json:"mei,omitempty"`
-	ReadDevID    *uint8            `json:"read_dev_id,omitempty"`
-	Objects      map[string]string `json:"objects,omitempty"`
-	Registers    []uint16          `json:"registers,omitempty"`
-	Bits         []uint16          `json:"bits,omitempty"` // each 0 or 1
-	File         []FileRecord      `json:"file,omitempty"`
-	UMASFunc     *uint8            `json:"umas_func,omitempty"` // in an answer the status byte
-	PairingKey   *uint8            `json:"pairing_key,omitempty"`
-	Status       string            `json:"status,omitempty"` // of a UMAS answer: "ok" or "error"
-	RequestFrame uint64            `json:"request_frame,omitempty"`
-	FromRequest  bool              `json:"from_request,omitempty"` // some of the above are the request's
+	Transport     string            `json:"transport"` // "tcp", "udp" or "rtu-over-tcp"
+	TransID       *uint16           `json:"trans_id,omitempty"`
+	UnitID        *uint8            `json:"unit_id,omitempty"`
+	Func          *uint8            `json:"func,omitempty"` // without the exception bit
+	Exception     *uint8            `json:"exception,omitempty"`
+	ExceptionName string            `json:"exception_name,omitempty"`
+	Ref           *uint16           `json:"ref,omitempty"`
+	Qty           *uint16           `json:"qty,omitempty"`
+	ByteCnt       *uint16           `json:"byte_cnt,omitempty"`
+	ReadRef       *uint16           `json:"read_ref,omitempty"`
+	ReadQty       *uint16           `json:"read_qty,omitempty"`
+	WriteRef      *uint16           `json:"write_ref,omitempty"`
+	WriteQty      *uint16           `json:"write_qty,omitempty"`
+	AndMask       *uint16           `json:"and_mask,omitempty"`
+	OrMask        *uint16           `json:"or_mask,omitempty"`
+	DiagSF        *uint16           `json:"diag_sf,omitempty"`
+	MEI           *uint8            `json:"mei,omitempty"`
+	ReadDevID     *uint8            `json:"read_dev_id,omitempty"`
+	ObjectID      *uint8            `json:"object_id,omitempty"`    // the first one that is asked for
+	Conformity    *uint8            `json:"conformity,omitempty"`   // level, and 128 if single objects can be read
+	MoreFollows   *uint8            `json:"more_follows,omitempty"` // 255 when the next object is to be asked for
+	NextObject    *uint8            `json:"next_object,omitempty"`
+	Objects       map[string]string `json:"objects,omitempty"`
+	CANopen       *CANopenObject    `json:"canopen,omitempty"`
+	CommStatus    *uint16           `json:"comm_status,omitempty"` // of functions 11 and 12: 65535 while a command is in progress
+	EventCount    *uint16           `json:"event_count,omitempty"`
+	MessageCount  *uint16           `json:"message_count,omitempty"`
+	Events        string            `json:"events,omitempty"` // hexadecimal, newest first
+	Registers     []uint16          `json:"registers,omitempty"`
+	Bits          []uint16          `json:"bits,omitempty"` // each 0 or 1
+	File          []FileRecord      `json:"file,omitempty"`
+	Data          string            `json:"data,omitempty"`      // hexadecimal: what has no field of its own
+	UMASFunc      *uint8            `json:"umas_func,omitempty"` // in an answer the status byte
+	PairingKey    *uint8            `json:"pairing_key,omitempty"`
+	Status        string            `json:"status,omitempty"` // of a UMAS answer: "ok" or "error"
+	RequestFrame  uint64            `json:"request_frame,omitempty"`
+	FromRequest   bool              `json:"from_request,omitempty"` // some of the above are the request's
+}
+
+// CANopenObject is what function 43/13 accesses.
+type CANopenObject struct {
+	Node     uint8  `json:"node"`
+	Index    uint16 `json:"index"`
+	Subindex uint8  `json:"subindex"`
 }
 
 // FileRecord is a sub-request of functions 20 and 21.
@@ -54,8 +74,10 @@ func (m *message) detail(transport string, asked *request) *Detail {
 		Exception: present(m, hasException, m.exception), ByteCnt: present(m, hasByteCount, m.byteCount),
 		AndMask: present(m, hasAnd, m.and), OrMask: present(m, hasOr, m.or),
 		DiagSF: present(m, hasDiagnostic, m.diagnostic), MEI: present(m, hasMEI, m.mei),
-		ReadDevID: present(m, hasReadDevice, m.readDevice),
-		UMASFunc:  present(m, hasUMAS, m.umas), PairingKey: present(m, hasUMAS, m.key),
+		ReadDevID: present(m, hasReadDevice, m.readDevice), ObjectID: present(m, hasDeviceObject, m.deviceObject),
+		Conformity: present(m, hasStream, m.conformity), MoreFollows: present(m, hasStream, m.more),
+		NextObject: present(m, hasStream, m.next),
+		UMASFunc:   present(m, hasUMAS, m.umas), PairingKey: present(m, hasUMAS, m.key),
 	}
 	d.addRanges(m.has, m.code, m.ref, m.qty, m.writeRef, m.writeQty)
 	if asked != nil {
@@ -67,10 +89,40 @@ func (m *message) detail(transport string, asked *request) *Detail {
 		d.FromRequest = d.addRanges(missing, m.code, asked.ref, asked.qty, asked.writeRef, asked.writeQty)
 	}
 	m.addValues(d, asked)
+	m.addStatus(d)
 	if m.has&hasUMAS != 0 && m.isAnswer() {
 		d.Status = umasStatus[m.umas]
 	}
 	return d
+}
+
+// addStatus sets what tells of the device itself, and what nobody but its vendor can read.
+func (m *message) addStatus(d *Detail) {
+	if m.has&hasException != 0 && int(m.exception) < len(exceptions) {
+		d.ExceptionName = exceptions[m.exception]
+	}
+	if m.has&hasMEI != 0 && m.meaning.area == canopenWrite.area && !m.refused {
+		d.CANopen = &CANopenObject{m.node, m.index, m.subindex}
+	}
+	if m.has&hasData != 0 {
+		d.Data = hex.EncodeToString(m.data)
+	}
+	if counters := m.counters(); len(counters) >= 4 {
+		setIf(true, &d.CommStatus, binary.BigEndian.Uint16(counters))
+		setIf(true, &d.EventCount, binary.BigEndian.Uint16(counters[2:]))
+		if len(counters) >= logHeader {
+			setIf(true, &d.MessageCount, binary.BigEndian.Uint16(counters[4:]))
+			d.Events = hex.EncodeToString(counters[logHeader:])
+		}
+	}
+}
+
+// counters gives the data of an answer of functions 11 and 12; nil for others.
+func (m *message) counters() []byte {
+	if m.refused || !m.isAnswer() || m.code != 11 && m.code != 12 {
+		return nil
+	}
+	return m.data
 }
 
 // present gives a pointer to a copy of v if the message has the field.

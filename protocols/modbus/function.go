@@ -31,12 +31,12 @@ var functions = complete([128]function{
 	9:  {meaning: meaning{"Program 484", protocols.ActionDownload, "program"}},
 	10: {meaning: meaning{"Poll 484", protocols.ActionRead, "program"}},
 	11: {meaning{"Get Comm Event Counter", protocols.ActionRead, "diagnostic"}, 0, nothing, eventCounter, nil},
-	12: {meaning{"Get Comm Event Log", protocols.ActionRead, "diagnostic"}, 0, nothing, countedAnswer, nil},
+	12: {meaning{"Get Comm Event Log", protocols.ActionRead, "diagnostic"}, 0, nothing, eventLog, nil},
 	13: {meaning: meaning{"Program Controller", protocols.ActionDownload, "program"}},
 	14: {meaning: meaning{"Poll Controller", protocols.ActionRead, "program"}},
 	15: {meaning{"Write Multiple Coils", protocols.ActionWrite, "coil"}, 1968, writeBits, rangeEcho, nil},
 	16: {meaning{"Write Multiple Registers", protocols.ActionWrite, "holding-register"}, 123, writeWords, rangeEcho, nil},
-	17: {meaning{"Report Server ID", protocols.ActionIdentify, "device-identification"}, 0, nothing, countedAnswer, (*message).serverFacts},
+	17: {meaning{"Report Server ID", protocols.ActionIdentify, "device-identification"}, 0, nothing, serverID, (*message).serverFacts},
 	18: {meaning: meaning{"Program 884/M84", protocols.ActionDownload, "program"}},
 	19: {meaning: meaning{"Reset Comm Link 884/M84", protocols.ActionControl, "diagnostic"}},
 	20: {meaning{"Read File Record", protocols.ActionRead, "file"}, 0, fileReadRequest, fileReadAnswer, nil},
@@ -63,6 +63,13 @@ var readHalf = meaning{"Read/Write Multiple Registers", protocols.ActionRead, "h
 
 // functionless is the row of a message without a function code.
 var functionless = function{meaning: meaning{name: "Message without Function"}}
+
+// exceptions are the names of exception codes (V1.1b3 §7; 7 from PI-MBUS-300).
+var exceptions = [...]string{
+	1: "Illegal Function", 2: "Illegal Data Address", 3: "Illegal Data Value", 4: "Server Device Failure", 5: "Acknowledge",
+	6: "Server Device Busy", 7: "Negative Acknowledge", 8: "Memory Parity Error", 10: "Gateway Path Unavailable",
+	11: "Gateway Target Device Failed to Respond",
+}
 
 // diagnostics are the sub-functions of function 8 (V1.1b3 §6.8.1; 21 from PI-MBUS-300).
 var diagnostics = [...]*meaning{

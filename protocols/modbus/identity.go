@@ -46,7 +46,7 @@ func (m *message) takeInterface(c *wire.Cursor) *encapsulated {
 	m.take8(c, hasMEI, &m.mei)
 	e := interfaces[m.mei]
 	if e == nil || m.has&hasMEI == 0 {
-		m.data = c.Rest()
+		m.keepData(c.Rest())
 		return nil
 	}
 	m.meaning = &e.meaning
@@ -61,13 +61,13 @@ func canopen(c *wire.Cursor, m *message) {
 	}
 	c.Skip(1)
 	m.node, m.index, m.subindex = c.U8(), c.U16(), c.U8()
-	m.data = c.Rest()
+	m.keepData(c.Rest())
 }
 
 // identificationRequest: read device id code, object id (§6.21).
 func identificationRequest(c *wire.Cursor, m *message) {
 	m.takeReadDevice(c)
-	m.deviceObject = c.U8()
+	m.take8(c, hasDeviceObject, &m.deviceObject)
 	m.first, m.count = uint32(m.deviceObject), 1
 }
 
@@ -82,7 +82,10 @@ func (m *message) takeReadDevice(c *wire.Cursor) {
 // objects as id, length, value (§6.21).
 func identificationAnswer(c *wire.Cursor, m *message) {
 	m.takeReadDevice(c)
-	c.Skip(3)
+	m.conformity, m.more, m.next = c.U8(), c.U8(), c.U8()
+	if !c.Failed() {
+		m.has |= hasStream
+	}
 	number := int(c.U8())
 	m.data = c.Rest()
 	list := wire.New(m.data)

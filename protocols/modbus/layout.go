@@ -101,17 +101,28 @@ func diagnosticFields(c *wire.Cursor, m *message) {
 		m.meaning = diagnostics[n]
 	}
 	if m.diagnostic == 0 {
-		m.data = c.Rest() // the data to return may have any length
+		m.keepData(c.Rest()) // the data to return may have any length
 		return
 	}
-	m.data = c.Bytes(2)
+	m.keepData(c.Bytes(2))
 }
 
 // eventCounter: status, count (§6.9).
 func eventCounter(c *wire.Cursor, m *message) { m.data = c.Bytes(4) }
 
-// countedAnswer: byte count, data.
-func countedAnswer(c *wire.Cursor, m *message) { m.data = m.takeCounted(c) }
+// logHeader is what stands before the events of a log: status, event count, message count.
+const logHeader = 6
+
+// eventLog: byte count, status, event count, message count, events (§6.10).
+func eventLog(c *wire.Cursor, m *message) {
+	m.data = m.takeCounted(c)
+	if m.has&hasByteCount != 0 && m.byteCount < logHeader {
+		m.fail("byte count out of range", int(m.byteCount))
+	}
+}
+
+// serverID: byte count, data of the vendor's own making (§6.13).
+func serverID(c *wire.Cursor, m *message) { m.keepData(m.takeCounted(c)) }
 
 // writeBits: starting address, quantity, byte count, bits (§6.11).
 func writeBits(c *wire.Cursor, m *message) {

@@ -29,7 +29,10 @@ const (
 	hasDiagnostic
 	hasMEI
 	hasReadDevice
-	hasUMAS // pairing key and function
+	hasDeviceObject
+	hasStream // where a device identification stands in what the device can tell
+	hasData   // bytes that only the device, or its vendor, knows how to read
+	hasUMAS   // pairing key and function
 )
 
 // meaning is what a function, or a part of one, is called and does.
@@ -59,6 +62,8 @@ type message struct {
 	diagnostic         uint16
 	mei, readDevice    uint8
 	deviceObject       uint8
+	conformity         uint8 // of a device identification: what the device can tell,
+	more, next         uint8 // whether it has more to tell, and from which object on
 	key, umas          uint8 // UMAS pairing key and function; in an answer its status
 
 	carried        protocols.Values // bits or words
@@ -151,7 +156,15 @@ func exceptionFields(c *wire.Cursor, m *message) {
 	m.take8(c, hasException, &m.exception)
 }
 
-func unknownFields(c *wire.Cursor, m *message) { m.data = c.Rest() }
+func unknownFields(c *wire.Cursor, m *message) { m.keepData(c.Rest()) }
+
+// keepData notes bytes that are shown as they are.
+func (m *message) keepData(b []byte) {
+	m.data = b
+	if len(b) > 0 {
+		m.has |= hasData
+	}
+}
 
 // fail notes the first thing that breaks the specification.
 func (m *message) fail(what string, value int) {

@@ -122,6 +122,14 @@ func TestProbeRTU(t *testing.T) {
 		{"address of nobody", "f8 03 006b 0003", protocols.No},
 		{"function of nobody", "11 63 006b 0003", protocols.No},
 		{"iec 104 startdt", "68 04 07 00 00 00", protocols.No},
+		{"iec 104, as long as a function that writes", "68 10 1c 00 1c 00 6e 01 07 00 01 00 88 13 00 00 40 01", protocols.No},
+		{"iec 104, as long as an answer's function", "68 11 10 00 10 00 7a 01 0d 00 01 00 2c 01 00 01 00 00 04", protocols.No},
+		{"half an answer of that unit", "68 11 10 00 10 00 7a 01 0d 00", protocols.More},
+		{"half a request to write", "11 10 0001 0002 0400", protocols.More},
+		{"half a request to write with a wrong count", "11 10 0001 0002 0500 0a", protocols.No},
+		{"half a request to write coils with a wrong count", "11 0f 0013 000a 03cd 01", protocols.No},
+		{"half a request to read and write nothing", "11 17 0003 0001 000e 0000 00ff", protocols.No},
+		{"half a file record of another type", "11 14 07 07 0004", protocols.No},
 		{"modbus with its header", "0103 0000 0006 01 03 0000 0001", protocols.No},
 	} {
 		if m := probeRTU(protocols.TransportTCP, unhex(t, c.bytes)); m != c.want {

@@ -61,7 +61,7 @@ func probeRTU(t protocols.Transport, b []byte) protocols.Match {
 		}
 		n := lengthRTU(b)
 		switch {
-		case n < 0, n == 0 && hopeless(b):
+		case n < 0, n == 0 && !promising(b):
 			return protocols.No
 		case n == 0:
 			return protocols.More
@@ -81,14 +81,65 @@ func probeRTU(t protocols.Transport, b []byte) protocols.Match {
 	return match(found)
 }
 
-// hopeless reports that the beginning of a frame that reads can become neither a sound request nor a sound answer.
-func hopeless(b []byte) bool {
-	if len(b) < 6 || b[1] == 0 || b[1] > 4 {
+// promising reports whether the beginning of a frame can still become a sound request or a sound answer.
+func promising(b []byte) bool {
+	if len(b) < 2 {
+		return true
+	}
+	if isAPDU(b) {
 		return false
 	}
-	quantity, count := binary.BigEndian.Uint16(b[4:]), b[2]
-	asks := quantity > 0 && quantity <= functions[b[1]].limit
-	return !asks && (count == 0 || b[1] > 2 && count%2 != 0)
+	waits := func(size int) bool { return size == 0 || size > len(b) && size <= rtuMax }
+	return waits(requestSize(b)) && mayAsk(b) || waits(answerSize(b)) && mayAnswer(b)
+}
+
+// isAPDU recognises what IEC 60870-5-104 makes of a frame: it begins all its messages with 68 hex, which is a unit here,
+// and has their length where the function is. Some are long before the function's own count is reached.
+func isAPDU(b []byte) bool {
+	const start, header, sequenceAt = 0x68, 2, 4
+	return b[0] == start && len(b) > sequenceAt && len(b) >= header+int(b[1]) && b[header]&1 == 0 && b[sequenceAt]&1 == 0
+}
+
+// mayAsk reports whether the quantities and counts of a request are possible as far as they are there.
+func mayAsk(b []byte) bool {
+	quantityAt := func(at int, limit uint16) bool {
+		if len(b) < at+2 {
+			return true
+		}
+		q := binary.BigEndian.Uint16(b[at:])
+		return q > 0 && q <= limit
+	}
+	code := b[1]
+	switch code {
+	case 1, 2, 3, 4:
+		return quantityAt(4, functions[code].limit)
+	case 15:
+		return quantityAt(4, functions[code].limit) && (len(b) < 7 || int(b[6]) == (int(b[4])<<8+int(b[5])+7)/8)
+	case 16:
+		return quantityAt(4, functions[code].limit) && (len(b) < 7 || b[6] == 2*b[5])
+	case 20, 21:
+		return len(b) < 4 || b[3] == referenceType
+	case 23:
+		return quantityAt(4, functions[code].limit) && quantityAt(8, writeLimit) && (len(b) < 11 || b[10] == 2*b[9])
+	default:
+		return true
+	}
+}
+
+// mayAnswer does the same for answers.
+func mayAnswer(b []byte) bool {
+	switch b[1] {
+	case 1, 2:
+		return len(b) < 3 || b[2] != 0
+	case 3, 4, 23:
+		return len(b) < 3 || b[2] != 0 && b[2]%2 == 0
+	case 20:
+		return len(b) < 5 || b[4] == referenceType
+	case 21:
+		return len(b) < 4 || b[3] == referenceType
+	default:
+		return true
+	}
 }
 
 // judgeRTU looks at one whole frame.

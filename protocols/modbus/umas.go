@@ -169,6 +169,10 @@ func (m *message) umasFacts(asked *request) []protocols.Fact {
 			tell(protocols.Server, protocols.FactModel, model)
 			tell(protocols.Server, protocols.FactFirmware, fmt.Sprintf("%x.%02x", version>>8, version&0xff))
 		}
+	case function == 0x40:
+		tell(protocols.Server, protocols.FactMode, "run")
+	case function == 0x41:
+		tell(protocols.Server, protocols.FactMode, "stop")
 	case part == 0x0300:
 		tell(protocols.Server, protocols.FactApplication, countedText(m.data, umasProjectAt))
 	}
