@@ -25,9 +25,10 @@ var imports = map[string][]string{
 	"protocols/wire":               {},
 	"protocols/internal/tpkt":      {"protocols/wire"},
 	"protocols/internal/nameplate": {"protocols"},
+	"protocols/internal/handshake": {"protocols", "protocols/wire"},
 	"protocols/modbus":             {"protocols", "protocols/wire"},
 	"protocols/opcua":              {"protocols", "protocols/wire"},
-	"protocols/s7":                 {"protocols", "protocols/wire", "protocols/internal/tpkt"},
+	"protocols/s7":                 {"protocols", "protocols/wire", "protocols/internal/tpkt", "protocols/internal/handshake"},
 	"protocols/enip":               {"protocols", "protocols/wire"},
 	"protocols/dhcp":               {"protocols", "protocols/wire"},
 	"protocols/bacnet":             {"protocols", "protocols/wire"},
@@ -37,12 +38,14 @@ var imports = map[string][]string{
 	"protocols/lldp":               {"protocols", "protocols/wire", "protocols/internal/nameplate"},
 	"protocols/netbios":            {"protocols", "protocols/wire"},
 	"protocols/dns":                {"protocols", "protocols/wire"},
+	"protocols/iec104":             {"protocols", "protocols/wire"},
 	"protocols/http":               {"protocols", "protocols/internal/nameplate"},
 	"protocols/ssh":                {"protocols", "protocols/wire"},
 	"protocols/recognised":         {"protocols", "protocols/internal/tpkt"},
 	"protocols/all": {
 		"protocols", "protocols/modbus", "protocols/opcua", "protocols/s7", "protocols/enip",
 		"protocols/dhcp", "protocols/dns", "protocols/recognised", "protocols/netbios", "protocols/lldp", "protocols/cdp", "protocols/profinet", "protocols/snmp", "protocols/bacnet",
+		"protocols/iec104",
 		"protocols/http", "protocols/ssh",
 	},
 	"protocols/protocoltest": {"protocols"},
@@ -88,7 +91,7 @@ var imports = map[string][]string{
 const labPrefix = "scripts/lab"
 
 // standardOnly are the packages that anyone must be able to read and reuse without a dependency.
-var standardOnly = []string{"protocols", "protocols/wire", "protocols/internal/tpkt", "protocols/internal/nameplate", "protocols/modbus", "protocols/opcua", "protocols/s7", "protocols/enip", "protocols/dhcp", "protocols/snmp", "protocols/bacnet", "protocols/profinet", "protocols/cdp", "protocols/lldp", "protocols/netbios", "protocols/dns", "protocols/http", "protocols/ssh", "protocols/recognised", "protocols/all", "cloud/hunt/kql"}
+var standardOnly = []string{"protocols", "protocols/wire", "protocols/internal/tpkt", "protocols/internal/nameplate", "protocols/internal/handshake", "protocols/modbus", "protocols/opcua", "protocols/s7", "protocols/enip", "protocols/dhcp", "protocols/snmp", "protocols/bacnet", "protocols/profinet", "protocols/cdp", "protocols/lldp", "protocols/netbios", "protocols/dns", "protocols/iec104", "protocols/http", "protocols/ssh", "protocols/recognised", "protocols/all", "cloud/hunt/kql"}
 
 type source struct {
 	path, pkg string // slash-separated, from the root
