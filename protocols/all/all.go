@@ -13,6 +13,7 @@ import (
 	"github.com/spanwatch/spanwatch/protocols/dns"
 	"github.com/spanwatch/spanwatch/protocols/enip"
 	"github.com/spanwatch/spanwatch/protocols/http"
+	"github.com/spanwatch/spanwatch/protocols/iec104"
 	"github.com/spanwatch/spanwatch/protocols/lldp"
 	"github.com/spanwatch/spanwatch/protocols/modbus"
 	"github.com/spanwatch/spanwatch/protocols/netbios"
@@ -30,6 +31,7 @@ func Specs() []protocols.Spec {
 	return append([]protocols.Spec{
 		opcua.Spec, s7.Spec, modbus.Spec, modbus.RTU, enip.Spec,
 		dhcp.Spec, dns.Spec, netbios.Spec, lldp.Spec, cdp.Spec, profinet.Spec, snmp.Spec, bacnet.Spec,
+		iec104.Spec,
 		http.Spec, ssh.Spec,
 	}, recognised.Specs()...)
 }
