@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/spanwatch/spanwatch/protocols"
+	"github.com/spanwatch/spanwatch/protocols/internal/handshake"
 	"github.com/spanwatch/spanwatch/protocols/internal/tpkt"
 )
 
@@ -11,7 +12,6 @@ import (
 type conversation struct {
 	fragments [2]tpkt.Reassembler // DT fragments, by sender
 	lossy     [2]bool             // bytes of this sender were lost: what comes next may be a tail
-	tlsRest   [2]int              // bytes of a TLS record still to come, by sender
 
 	requested bool // a connection request awaits its answer
 	knownPLC  bool // the server's role has been told
@@ -22,7 +22,8 @@ type conversation struct {
 	uploads uploads
 	names   names
 	szl     szlParts
-	plus    *plus // nil until S7comm-plus is seen: most conversations have none, and it is not small
+	plus    *plus              // nil until S7comm-plus is seen: most conversations have none, and it is not small
+	secure  *handshake.Session // nil until TLS is seen
 }
 
 // Dissect implements [protocols.Dissector] for one TPKT packet.
@@ -57,8 +58,8 @@ func (c *conversation) message(dst []protocols.Event, m *protocols.Message, b []
 	lossy := c.lossy[m.From]
 	c.lossy[m.From] = false
 	switch {
-	case c.tlsRest[m.From] > 0 || isTLS(b):
-		return c.tls(dst, *m, b), nil
+	case c.secured(m.From) || isTLS(b):
+		return c.tls(dst, m, b)
 	case b[0] == idClassic && len(b) < headerLen:
 		return odd(dst, *m, fmt.Errorf("S7comm header in %d bytes", len(b)))
 	case b[0] == idClassic:
@@ -91,7 +92,9 @@ func recycled(b []byte) []byte {
 func (c *conversation) Gap(from protocols.Side) {
 	c.fragments[from].Gap()
 	c.lossy[from] = true
-	c.tlsRest[from] = 0
+	if c.secure != nil {
+		c.secure.Gap(from)
+	}
 	c.asked.excuse(from.Other())
 	if c.plus != nil {
 		c.plus.fragments[from].reset()

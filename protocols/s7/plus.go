@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/spanwatch/spanwatch/protocols"
+	"github.com/spanwatch/spanwatch/protocols/internal/handshake"
 	"github.com/spanwatch/spanwatch/protocols/wire"
 )
 
@@ -42,6 +43,8 @@ type PlusDetail struct {
 	Seq       *uint16 `json:"seq,omitempty"`
 	SessionID *uint32 `json:"session_id,omitempty"`
 	Encrypted bool    `json:"encrypted,omitempty"`
+
+	*handshake.Detail // of TLS
 }
 
 // maxPlusHead is how much of a message in several PDUs is kept: what comes after its head is not read.

@@ -2,14 +2,15 @@ package s7
 
 import (
 	"encoding/binary"
+	"fmt"
 
 	"github.com/spanwatch/spanwatch/protocols"
+	"github.com/spanwatch/spanwatch/protocols/internal/handshake"
 )
 
-// Content types of TLS records (RFC 8446 §5.1).
+// The first and the last content type of TLS records (RFC 8446 §5.1).
 const (
 	tlsChangeCipher    = 0x14
-	tlsHandshake       = 0x16
 	tlsApplicationData = 0x17
 )
 
@@ -42,34 +43,27 @@ func probeTLS(b []byte, n int) protocols.Match {
 	}
 }
 
-// tlsTail walks the records in b, of which the first skip bytes end a record begun earlier, and gives how many bytes of
-// the last record are still to come.
-func tlsTail(b []byte, skip int) int {
-	for len(b) > skip {
-		b = b[skip:]
-		if !isTLS(b) {
-			return 0
-		}
-		skip = tlsHeader + int(binary.BigEndian.Uint16(b[3:]))
-	}
-	return skip - len(b)
-}
+// secured reports whether a TLS record of this side has begun and not ended: then anything may come.
+func (c *conversation) secured(from protocols.Side) bool { return c.secure != nil && c.secure.Partial(from) }
 
-// tls reports a message that is encrypted. S7comm-plus is the one protocol here that encrypts.
-func (c *conversation) tls(dst []protocols.Event, m protocols.Message, b []byte) []protocols.Event {
+// tls reports a message that is wrapped in TLS, with what TLS shows. S7comm-plus is the one protocol here that encrypts.
+func (c *conversation) tls(dst []protocols.Event, m *protocols.Message, b []byte) ([]protocols.Event, error) {
+	if c.secure == nil {
+		c.secure = &handshake.Session{}
+	}
+	r := c.secure.Read(m.From, b, m.Detail)
 	ev := protocols.Event{
-		From: m.From, Label: labelPlus, Message: "TLS Application Data",
-		Security: protocols.Security{Mode: "tls", Encrypted: true},
+		From: m.From, Label: labelPlus, Action: r.Action, Outcome: r.Outcome, Message: "TLS Application Data",
+		Facts: r.Facts, Security: r.Security,
 	}
-	if c.tlsRest[m.From] == 0 && b[0] != tlsApplicationData {
-		ev.Message, ev.Action = "TLS Record", protocols.ActionConnect
-		if b[0] == tlsHandshake {
-			ev.Message = "TLS Handshake"
-		}
+	if r.Message != "Application Data" {
+		ev.Message = "TLS " + r.Message
 	}
-	c.tlsRest[m.From] = tlsTail(b, c.tlsRest[m.From])
 	if m.Detail {
-		ev.Detail = &PlusDetail{Kind: kindTLS, Encrypted: true}
+		ev.Detail = &PlusDetail{Kind: kindTLS, Encrypted: true, Detail: r.Detail}
 	}
-	return append(dst, ev)
+	if r.Err != nil {
+		return append(dst, ev), fmt.Errorf("s7: %w: %w", protocols.ErrMalformed, r.Err)
+	}
+	return append(dst, ev), nil
 }
