@@ -1,6 +1,7 @@
 package opcua
 
 import (
+	"encoding/hex"
 	"fmt"
 
 	"github.com/spanwatch/spanwatch/protocols"
@@ -88,10 +89,13 @@ func (d *conversation) secure() error {
 	}
 	if d.kind.tag == "OPN" {
 		uri, certificate := octets(&d.body), octets(&d.body)
-		octets(&d.body) // thumbprint of the receiver's certificate
+		receiver := octets(&d.body)
 		if !d.body.Failed() {
 			d.security.open(uri, &d.names)
 			d.certificate(d.From, certificate)
+			if d.detail != nil {
+				d.detail.Receiver = hex.EncodeToString(clip(receiver))
+			}
 		}
 	} else if token := d.body.LE32(); d.detail != nil {
 		d.detail.Token = shown(token)
@@ -114,12 +118,27 @@ func (d *conversation) secure() error {
 	}
 	if d.detail != nil {
 		d.detail.Seq, d.detail.RequestID = shown(seq), shown(id)
+		d.detail.Missing = d.missing(seq)
 	}
+	d.sequence[d.From] = seq
 	if d.security.mode == modeSign && d.body.Len() > d.security.signature {
 		d.body = wire.New(d.body.Bytes(d.body.Len() - d.security.signature))
 	}
 	return d.assemble(id, inProgress)
 }
+
+// missing gives how many chunks of the sender are missing before the one with this sequence number (Part 6, 6.7.2.4). The
+// numbers begin anew below 1024 before they would overflow.
+func (d *conversation) missing(seq uint32) uint32 {
+	last := d.sequence[d.From]
+	if last == 0 || seq <= last || seq-last > maxMissing {
+		return 0
+	}
+	return seq - last - 1
+}
+
+// maxMissing is the largest step in sequence numbers that is taken for lost chunks and not for another counting.
+const maxMissing = 1 << 20
 
 // encrypted reports a chunk whose content cannot be read.
 func (d *conversation) encrypted() error {

@@ -17,7 +17,11 @@ type conversation struct {
 	pending   pending
 	names     names
 	items     items
+	continued continued
 	disclosed disclosed
+
+	serverState string    // as last told
+	sequence    [2]uint32 // the number of a side's last chunk; 0: not known
 
 	current
 }
@@ -68,6 +72,7 @@ func (d *conversation) Dissect(dst []protocols.Event, m protocols.Message) ([]pr
 func (d *conversation) Gap(from protocols.Side) {
 	d.partials.forget(from)
 	d.lost[from] = true
+	d.sequence[from] = 0
 	if from == protocols.Server {
 		d.pending.excuse()
 		d.opening.excused = true
@@ -131,10 +136,20 @@ func (d *conversation) emit(name string, action protocols.Action, outcome protoc
 
 // hello reads a Hello (Part 6, 7.1.2.3).
 func (d *conversation) hello() {
-	d.body.Skip(20) // version and limits
+	d.limits()
 	url := octets(&d.body)
 	d.opening = opening{frame: d.Frame, object: d.endpoint(url)}
 	d.emit(d.kind.name, protocols.ActionConnect, protocols.OutcomeAsked).Object = d.opening.object
+}
+
+// limits reads how a side transports: the version of the protocol, and the sizes of chunks and messages.
+func (d *conversation) limits() {
+	c := &d.body
+	version, receive, send := c.LE32(), c.LE32(), c.LE32()
+	c.Skip(8) // largest message, most chunks
+	if d.detail != nil && !c.Failed() {
+		d.detail.Version, d.detail.ReceiveBuffer, d.detail.SendBuffer = shown(version), receive, send
+	}
 }
 
 // endpoint names the endpoint that a URL asks for.
@@ -149,7 +164,7 @@ func (d *conversation) endpoint(url []byte) protocols.Object {
 
 // acknowledge reads an Acknowledge (Part 6, 7.1.2.4).
 func (d *conversation) acknowledge() {
-	d.body.Skip(20)
+	d.limits()
 	d.emit(d.kind.name, protocols.ActionConnect, protocols.OutcomeDone).Object = d.opened()
 }
 

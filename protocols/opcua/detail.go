@@ -1,6 +1,8 @@
 package opcua
 
 import (
+	"time"
+
 	"github.com/spanwatch/spanwatch/protocols"
 )
 
@@ -10,31 +12,55 @@ const maxListed = 1000
 // Detail is what a dissect record shows of one message. Fields that the message does not have are absent. Of a message
 // of several chunks, chunk, size and seq are the last one's.
 type Detail struct {
-	Msg             string   `json:"msg"`
-	Chunk           string   `json:"chunk"`
-	Size            uint32   `json:"size"`
-	Channel         *uint32  `json:"channel,omitempty"`
-	Token           *uint32  `json:"token,omitempty"`
-	Seq             *uint32  `json:"seq,omitempty"`
-	RequestID       *uint32  `json:"request_id,omitempty"`
-	SecurityPolicy  string   `json:"security_policy,omitempty"`
-	SecurityMode    string   `json:"security_mode,omitempty"`
-	Encrypted       bool     `json:"encrypted,omitempty"`
-	Service         string   `json:"service,omitempty"`
-	ServiceID       uint32   `json:"service_id,omitempty"`
-	ServiceResult   string   `json:"service_result,omitempty"`
-	EndpointURL     string   `json:"endpoint_url,omitempty"`
-	ApplicationURI  string   `json:"application_uri,omitempty"`
-	ApplicationName string   `json:"application_name,omitempty"`
-	ProductURI      string   `json:"product_uri,omitempty"`
-	SessionName     string   `json:"session_name,omitempty"`
-	UserToken       string   `json:"user_token,omitempty"`
-	Nodes           []string `json:"nodes,omitempty"`
-	Values          []any    `json:"values,omitempty"`
-	Methods         []string `json:"methods,omitempty"`
-	Error           string   `json:"error,omitempty"`
-	Reason          string   `json:"reason,omitempty"`
-	RequestFrame    uint64   `json:"request_frame,omitempty"`
+	Msg             string        `json:"msg"`
+	Chunk           string        `json:"chunk"`
+	Size            uint32        `json:"size"`
+	Version         *uint32       `json:"version,omitempty"`
+	ReceiveBuffer   uint32        `json:"receive_buffer,omitempty"`
+	SendBuffer      uint32        `json:"send_buffer,omitempty"`
+	Channel         *uint32       `json:"channel,omitempty"`
+	Token           *uint32       `json:"token,omitempty"`
+	Seq             *uint32       `json:"seq,omitempty"`
+	Missing         uint32        `json:"missing,omitempty"`
+	RequestID       *uint32       `json:"request_id,omitempty"`
+	Renewal         bool          `json:"renewal,omitempty"`
+	NewToken        *uint32       `json:"new_token,omitempty"`
+	Lifetime        uint32        `json:"lifetime_ms,omitempty"`
+	Certificates    []Certificate `json:"certificates,omitempty"`
+	Receiver        string        `json:"receiver_thumbprint,omitempty"`
+	AuditEntry      string        `json:"audit_entry,omitempty"`
+	History         string        `json:"history,omitempty"`
+	SecurityPolicy  string        `json:"security_policy,omitempty"`
+	SecurityMode    string        `json:"security_mode,omitempty"`
+	Encrypted       bool          `json:"encrypted,omitempty"`
+	Service         string        `json:"service,omitempty"`
+	ServiceID       uint32        `json:"service_id,omitempty"`
+	ServiceResult   string        `json:"service_result,omitempty"`
+	EndpointURL     string        `json:"endpoint_url,omitempty"`
+	ApplicationURI  string        `json:"application_uri,omitempty"`
+	ApplicationName string        `json:"application_name,omitempty"`
+	ProductURI      string        `json:"product_uri,omitempty"`
+	SessionName     string        `json:"session_name,omitempty"`
+	UserToken       string        `json:"user_token,omitempty"`
+	Subscription    *uint32       `json:"subscription,omitempty"`
+	Nodes           []string      `json:"nodes,omitempty"`
+	Values          []any         `json:"values,omitempty"`
+	Events          [][]any       `json:"events,omitempty"`
+	Methods         []string      `json:"methods,omitempty"`
+	References      []string      `json:"references,omitempty"`
+	Error           string        `json:"error,omitempty"`
+	Reason          string        `json:"reason,omitempty"`
+	RequestFrame    uint64        `json:"request_frame,omitempty"`
+}
+
+// Certificate is what a detail shows of a certificate. The thumbprint is SHA-1 in hexadecimal, as the specification uses
+// it (Part 6, 6.7.2.3).
+type Certificate struct {
+	Subject    string    `json:"subject"`
+	Issuer     string    `json:"issuer"`
+	NotBefore  time.Time `json:"not_before"`
+	NotAfter   time.Time `json:"not_after"`
+	Thumbprint string    `json:"thumbprint"`
 }
 
 // shown gives a number that a detail shows even when it is 0. Only a detail pays for its allocation.

@@ -2,8 +2,10 @@ package opcua
 
 import (
 	"bytes"
+	"crypto/sha1"
 	"crypto/x509"
 	"encoding/binary"
+	"encoding/hex"
 	"net/netip"
 	"strings"
 
@@ -73,6 +75,8 @@ var buildFacts = map[string]protocols.FactKey{
 	"i=2264": protocols.FactFirmware, // SoftwareVersion
 }
 
+const stateNode = "i=2259" // Server_ServerStatus_State
+
 // The binary encodings of the structures that hold a BuildInfo.
 const (
 	buildInfoID    = 340
@@ -85,6 +89,11 @@ func (d *conversation) identity(node string, v value) {
 		return
 	}
 	server := subject{side: protocols.Server}
+	if node == stateNode && v.kind == typeInt32 && !v.array {
+		c := wire.New(v.raw)
+		d.state(c.LE32())
+		return
+	}
 	if key, ok := buildFacts[node]; ok {
 		d.tell(server, key, v.text(), 0)
 		return
@@ -93,10 +102,31 @@ func (d *conversation) identity(node string, v value) {
 	case buildInfoID:
 		d.buildInfo(x.body)
 	case serverStatusID:
-		if len(x.body) > 20 {
-			d.buildInfo(x.body[20:]) // start time, current time, state
+		c := wire.New(x.body)
+		c.Skip(16) // start time, current time
+		state := c.LE32()
+		if !c.Failed() {
+			d.state(state)
+			d.buildInfo(c.Rest())
 		}
 	}
+}
+
+// serverStates are the names of ServerState (Part 5, 12.6) as modes of operation. They are the server's, which may run in
+// a controller that is stopped: other protocols know better.
+var serverStates = [...]string{"run", "failed", "no configuration", "suspended", "shutdown", "test", "communication fault"}
+
+const stateConfidence = 50
+
+// state tells the mode of the server. Unlike what it is, that may change back: it is told at each change.
+func (d *conversation) state(n uint32) {
+	if n >= uint32(len(serverStates)) || d.serverState == serverStates[n] {
+		return
+	}
+	d.serverState = serverStates[n]
+	d.facts = append(d.facts, protocols.Fact{
+		About: protocols.Server, Key: protocols.FactMode, Value: d.serverState, Confidence: stateConfidence,
+	})
 }
 
 // buildInfo reads a BuildInfo structure (Part 5, 12.4).
@@ -154,22 +184,39 @@ func maker(uri []byte) []byte {
 	return bytes.TrimPrefix(name, []byte("www."))
 }
 
-// certificate tells the names in an application's certificate (Part 6, 6.2.2). It is parsed when it is first seen.
-func (d *conversation) certificate(about protocols.Side, chain []byte) {
-	if len(chain) == 0 || len(chain) > maxCertificate || !d.disclosed.add(hash(hashSeed+uint64(about), chain)) {
+// certificate tells what an application's certificate says (Part 6, 6.2.2). It is parsed when it is first seen, and
+// where somebody asked for details.
+func (d *conversation) certificate(side protocols.Side, chain []byte) {
+	if len(chain) == 0 || len(chain) > maxCertificate {
 		return
 	}
-	certificate, err := x509.ParseCertificate(first(chain))
+	if d.detail == nil && !d.disclosed.add(hash(hashSeed+uint64(side), chain)) {
+		return
+	}
+	der := first(chain)
+	certificate, err := x509.ParseCertificate(der)
 	if err != nil {
 		return // metadata that cannot be read tells nothing; the message itself is sound
 	}
-	d.tell(subject{side: about}, protocols.FactApplication, []byte(certificate.Subject.CommonName), 60)
+	about := subject{side: side}
+	d.tell(about, protocols.FactApplication, []byte(certificate.Subject.CommonName), 60)
 	for _, name := range certificate.DNSNames {
 		if !strings.EqualFold(name, "localhost") {
-			d.tell(subject{side: about}, protocols.FactName, []byte(name), 60)
+			d.tell(about, protocols.FactName, []byte(name), 60)
 			break
 		}
 	}
+	d.tell(about, protocols.FactCertificate, []byte(certificate.Subject.String()), 0)
+	d.tell(about, protocols.FactIssuer, []byte(certificate.Issuer.String()), 0)
+	if d.detail == nil || len(d.detail.Certificates) >= maxElements {
+		return
+	}
+	thumbprint := sha1.Sum(der)
+	d.detail.Certificates = append(d.detail.Certificates, Certificate{
+		Subject: text([]byte(certificate.Subject.String())), Issuer: text([]byte(certificate.Issuer.String())),
+		NotBefore: certificate.NotBefore.UTC(), NotAfter: certificate.NotAfter.UTC(),
+		Thumbprint: hex.EncodeToString(thumbprint[:]),
+	})
 }
 
 // first gives the first certificate of a chain: a DER sequence, whose long-form length has two bytes in practice.

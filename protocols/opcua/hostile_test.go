@@ -43,6 +43,15 @@ func TestHostileMessages(t *testing.T) {
 		"request header cut off":           ask(631)[:12],
 		"no service":                       {0x13, 0x37},
 		"2^31-1 monitored items":           join(ask(751), le32(1), le32(0), le32(1<<31-1)),
+		"2^31-1 items to modify":           join(ask(763), le32(1), le32(0), le32(1<<31-1)),
+		"2^31-1 items to switch":           join(ask(769), le32(1), le32(0), le32(1<<31-1)),
+		"2^31-1 items to trigger":          join(ask(775), le32(1), le32(1), le32(0), le32(1<<31-1)),
+		"2^31-1 items to delete":           join(ask(781), le32(1), le32(1<<31-1)),
+		"2^31-1 subscriptions":             join(ask(847), le32(1<<31-1)),
+		"2^31-1 continuation points":       join(ask(533), []byte{0}, le32(1<<31-1)),
+		"2^31-1 types to query":            join(ask(615), []byte{0, 0}, make([]byte, 12), le32(1<<31-1)),
+		"2^31-1 data to query":             join(ask(615), []byte{0, 0}, make([]byte, 12), le32(1), []byte{0, 0, 1}, le32(1<<31-1)),
+		"2^31-1 filters":                   join(ask(615), []byte{0, 0}, make([]byte, 12), le32(0), le32(1<<31-1)),
 		"2^31-1 arguments":                 join(ask(712), le32(1), numeric(2, 1), numeric(2, 2), le32(1<<31-1)),
 		"history update without its node":  join(ask(700), le32(2), []byte{0, 0, 0}),
 		"2^31-1 elements of a browse path": join(ask(554), le32(1), numeric(0, 85), le32(1<<31-1)),
@@ -73,7 +82,19 @@ func TestHostileAnswers(t *testing.T) {
 		"2^31-1 endpoints":               join(answer(431, 0), le32(1<<31-1)),
 		"2^31-1 servers":                 join(answer(425, 0), le32(1<<31-1)),
 		"2^31-1 references":              join(answer(530, 0), le32(1), le32(0), null, le32(1<<31-1)),
-		"2^31-1 notifications":           join(answer(829, 0), le32(1), le32(0), []byte{0}, make([]byte, 12), le32(1<<31-1)),
+		"2^31-1 aliases":                 join(answer(563, 0), le32(1<<31-1)),
+		"2^31-1 data sets":               join(answer(618, 0), le32(1<<31-1)),
+		"2^31-1 parsing results":         join(answer(618, 0), le32(0), null, le32(1<<31-1)),
+		"2^31-1 transfers":               join(answer(844, 0), le32(1<<31-1)),
+		"2^31-1 events": join(answer(829, 0), le32(1), le32(0), []byte{0}, make([]byte, 12), le32(1),
+			numeric(0, eventListID), []byte{1}, le32(4), le32(1<<31-1)),
+		"2^31-1 fields of an event": join(answer(829, 0), le32(1), le32(0), []byte{0}, make([]byte, 12), le32(1),
+			numeric(0, eventListID), []byte{1}, le32(12), le32(1), le32(7), le32(1<<31-1)),
+		"2^31-1 changes in a sound message": join(answer(829, 0), le32(1), le32(0), []byte{0}, make([]byte, 12), le32(1),
+			numeric(0, dataChangeID), []byte{1}, le32(4), le32(1<<31-1), null, null),
+		"status change cut off": join(answer(829, 0), le32(1), le32(0), []byte{0}, make([]byte, 12), le32(1),
+			numeric(0, statusChangeID), []byte{1}, le32(2), []byte{0, 0}),
+		"2^31-1 notifications": join(answer(829, 0), le32(1), le32(0), []byte{0}, make([]byte, 12), le32(1<<31-1)),
 		"2^31-1 changes": join(answer(829, 0), le32(1), le32(0), []byte{0}, make([]byte, 12), le32(1),
 			numeric(0, dataChangeID), []byte{1}, le32(4), le32(1<<31-1)),
 	}
@@ -142,6 +163,12 @@ func TestTablesAreBounded(t *testing.T) {
 		dissect(t, d, protocols.Client, chunk("F", i, ask(631), read(name, name, name)))
 		item := join(name, le32(13), null, le16(0), null, le32(2), le32(i), make([]byte, 8), []byte{0, 0, 0}, make([]byte, 5))
 		dissect(t, d, protocols.Client, chunk("F", i, ask(751), le32(1), le32(0), le32(1), item))
+		dissect(t, d, protocols.Server, chunk("F", i, answer(754, 0), le32(1), le32(0), le32(i), make([]byte, 12), []byte{0, 0, 0}, null))
+		dissect(t, d, protocols.Client, chunk("F", i, ask(560), le32(1), name))
+		dissect(t, d, protocols.Server, chunk("F", i, answer(563, 0), le32(1), []byte{formNumeric, 9, 0}, le32(i)))
+		browse := join(name, le32(0), []byte{0, 0, 1}, le32(0), le32(63))
+		dissect(t, d, protocols.Client, chunk("F", i, ask(527), []byte{0, 0}, make([]byte, 16), le32(1), browse))
+		dissect(t, d, protocols.Server, chunk("F", i, answer(530, 0), le32(1), le32(0), str(fmt.Sprint("point", i)), null, null))
 		user := join([]byte{formFourByte, 0}, le16(userTokenID), []byte{1})
 		token := join(str("p"), str(fmt.Sprint("user", i)), null, null)
 		dissect(t, d, protocols.Client, chunk("F", i, ask(467), null, null, null, null, user, le32(uint32(len(token))), token, null, null))
@@ -156,11 +183,18 @@ func TestTablesAreBounded(t *testing.T) {
 	if targets != d.pending.targets || targets > maxTargets {
 		t.Errorf("%d targets, %d counted", targets, d.pending.targets)
 	}
-	if len(d.names.byID) > maxNames || d.names.bytes > maxNameBytes {
-		t.Errorf("%d names of %d bytes", len(d.names.byID), d.names.bytes)
+	bytes := 0
+	for key, name := range d.names.byID {
+		bytes += len(key) + len(name) + headers
 	}
-	if len(d.items) > maxItems || len(d.disclosed) > maxDisclosed {
-		t.Errorf("%d items, %d facts", len(d.items), len(d.disclosed))
+	if len(d.names.byID) > maxNames || bytes != d.names.bytes || bytes > maxNameBytes {
+		t.Errorf("%d names of %d bytes, %d counted", len(d.names.byID), bytes, d.names.bytes)
+	}
+	if len(d.items.handles) == 0 || len(d.continued) == 0 || len(d.continued) > maxContinued {
+		t.Errorf("%d items of the server, %d continuation points", len(d.items.handles), len(d.continued))
+	}
+	if len(d.items.byHandle) > maxItems || len(d.items.handles) > maxItems || len(d.disclosed) > maxDisclosed {
+		t.Errorf("%d items, %d facts", len(d.items.byHandle), len(d.disclosed))
 	}
 }
 
@@ -216,6 +250,42 @@ func TestPasswordIsNotKept(t *testing.T) {
 	}
 }
 
+// An item beyond those that events tell of is known all the same when it is told of later, and an alias likewise.
+func TestManyItems(t *testing.T) {
+	const many, last = maxEvents + 50, maxEvents + 49
+	var nodes, items, created, aliases [][]byte
+	for i := range uint16(many) {
+		nodes = append(nodes, numeric(2, i))
+		items = append(items, join(numeric(2, i), le32(13), null, le16(0), null, le32(2), le32(uint32(i)), make([]byte, 8), []byte{0, 0, 0}, make([]byte, 5)))
+		created = append(created, join(le32(0), le32(5000+uint32(i)), make([]byte, 12), []byte{0, 0, 0}))
+		aliases = append(aliases, numeric(9, i))
+	}
+	d := opened(t)
+	want := fmt.Sprint("ns=2;i=", last)
+	for _, step := range []struct {
+		from  protocols.Side
+		bytes []byte
+	}{
+		{protocols.Client, join(ask(751), le32(1), le32(0), le32(many), join(items...))},
+		{protocols.Server, join(answer(754, 0), le32(many), join(created...), null)},
+		{protocols.Client, join(ask(560), le32(many), join(nodes...))},
+		{protocols.Server, join(answer(563, 0), le32(many), join(aliases...))},
+	} {
+		events, err := dissect(t, d, step.from, chunk("F", 2, step.bytes))
+		if err != nil || len(events) > maxEvents+1 || events[len(events)-1].Object.Count != many-uint32(len(events)-1) {
+			t.Fatalf("%d events, the last about %+v, error %v", len(events), events[len(events)-1].Object, err)
+		}
+	}
+	for _, body := range [][]byte{
+		join(ask(781), le32(1), le32(1), le32(5000+last)),
+		join(ask(631), read(numeric(9, last))),
+	} {
+		if events, err := dissect(t, d, protocols.Client, chunk("F", 3, body)); err != nil || events[0].Object.Name != want {
+			t.Errorf("%+v, error %v, want %s", events[0].Object, err, want)
+		}
+	}
+}
+
 // FuzzParameters reads arbitrary parameters of every service, as a request and as its answer.
 func FuzzParameters(f *testing.F) {
 	for _, s := range serviceRows[1:] {
@@ -223,6 +293,14 @@ func FuzzParameters(f *testing.F) {
 	}
 	f.Add(uint16(631), read(numeric(2, 7)))
 	f.Add(uint16(634), doubles(1, 2))
+	f.Add(uint16(751), join(le32(1), le32(0), le32(1), numeric(0, 2253), le32(12), null, le16(0), null, le32(2), le32(7), make([]byte, 8),
+		numeric(0, eventFilterID), []byte{1}, le32(35), le32(1), numeric(0, 2041), le32(1), le16(0), str("Message"), le32(13), null, make([]byte, 5)))
+	f.Add(uint16(829), join(le32(1), le32(0), []byte{0}, make([]byte, 12), le32(1),
+		numeric(0, eventListID), []byte{1}, le32(13), le32(1), le32(7), le32(1), []byte{byte(typeBoolean), 1}, null, null))
+	f.Add(uint16(763), join(le32(1), le32(0), le32(1), le32(5), le32(7), make([]byte, 8), []byte{0, 0, 0}, make([]byte, 5)))
+	f.Add(uint16(533), join([]byte{0}, le32(1), str("p")))
+	f.Add(uint16(563), join(le32(2), numeric(9, 1), numeric(9, 2)))
+	f.Add(uint16(615), join([]byte{0, 0}, make([]byte, 12), le32(1), numeric(2, 1), []byte{1}, le32(0), le32(0), make([]byte, 8)))
 	f.Add(uint16(673), join(le32(1), numeric(2, 7), le32(13), null, []byte{1, 0x80 | byte(typeVariant)}, le32(1), []byte{byte(typeDataValue), 0}))
 	f.Fuzz(func(t *testing.T, id uint16, parameters []byte) {
 		s := serviceOf(uint32(id))

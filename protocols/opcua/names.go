@@ -22,6 +22,19 @@ func (n *names) node(raw []byte) string {
 	return n.add(string(raw), nodeText(raw))
 }
 
+// alias makes an encoded id another one for a node that has a name. An id that has a name of its own by now takes the new
+// one: it is the server's to give.
+func (n *names) alias(raw []byte, name string) {
+	if name == "" || n.node(raw) == name {
+		return
+	}
+	if old, ok := n.byID[string(raw)]; ok {
+		n.bytes -= len(raw) + len(old) + headers
+		delete(n.byID, string(raw))
+	}
+	n.add(string(raw), name)
+}
+
 // method names a method of an object: "OBJECT METHOD". No encoded id begins like its key.
 func (n *names) method(object, method string) string {
 	n.scratch = append(append(append(append(n.scratch[:0], 0xff), object...), ' '), method...)

@@ -13,7 +13,9 @@ const (
 	areaUser     = "user"
 	areaEndpoint = "endpoint"
 	areaItem     = "monitored-item"
-	areaEvent    = "event"
+	areaEvent    = "event" // its name is the node, or the source, of the events
+
+	areaSubscription = "subscription"
 )
 
 // attributeValue is the attribute that holds a variable's value (Part 6, annex A, AttributeIds.csv).
@@ -21,9 +23,10 @@ const attributeValue = 13
 
 // node names a node and lists it in the detail.
 func (d *conversation) node(raw []byte) protocols.Object {
-	name := d.names.node(raw)
-	d.listNode(name)
-	return protocols.Object{Area: areaNode, Name: name}
+	if d.detail != nil {
+		d.listNode(nodeText(raw))
+	}
+	return protocols.Object{Area: areaNode, Name: d.names.node(raw)}
 }
 
 // attribute names an attribute of a node. The value is what a node is about and has no number of its own; any other
@@ -125,11 +128,27 @@ func (d *conversation) statuses() {
 	skipDiagnostics(&d.body)
 }
 
+// histories are the structures that say what a history is asked for, or how it is changed (Part 11, 6.5 and 6.9), by their
+// binary encoding.
+var histories = map[uint32]string{
+	646: "ReadEventDetails", 649: "ReadRawModifiedDetails", 652: "ReadProcessedDetails", 655: "ReadAtTimeDetails",
+	23500: "ReadAnnotationDataDetails",
+	682:   "UpdateDataDetails", 11300: "UpdateStructureDataDetails", 685: "UpdateEventDetails",
+	688: "DeleteRawModifiedDetails", 691: "DeleteAtTimeDetails", 694: "DeleteEventDetails",
+}
+
+// history shows which of the histories' structures a message holds first.
+func (d *conversation) history(x extension) {
+	if d.detail != nil && d.detail.History == "" && len(x.typeID) > 0 {
+		d.detail.History = histories[x.id()]
+	}
+}
+
 // readHistory reads the parameters of a HistoryReadRequest (Part 4, 5.11.3).
 func (d *conversation) readHistory() {
 	c := &d.body
-	extensionObject(c) // what is wanted
-	c.Skip(5)          // wanted timestamps, release of continuation points
+	d.history(extensionObject(c))
+	c.Skip(5) // wanted timestamps, release of continuation points
 	for range d.count(leastHistory) {
 		raw := rawNodeID(c)
 		octets(c) // index range
@@ -165,6 +184,7 @@ func (d *conversation) updateHistory() {
 		if d.body.Failed() {
 			return
 		}
+		d.history(x)
 		inner := wire.New(x.body)
 		if raw := rawNodeID(&inner); raw != nil {
 			d.target(d.node(raw), protocols.ActionWrite, protocols.Values{})

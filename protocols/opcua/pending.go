@@ -14,6 +14,7 @@ const (
 type target struct {
 	object protocols.Object
 	action protocols.Action
+	number uint32 // by which the message knows it, where it is a monitored item
 }
 
 // exchange is what an answer must know of its request.
@@ -23,9 +24,12 @@ type exchange struct {
 	frame   uint64
 	service *service
 	targets []target
-	rest    uint32  // things that the request named beyond its targets
+	told    int     // targets of which events told: the first so many
+	rest    uint32  // things that the request named beyond them
 	user    string  // how a login identified
 	detail  *Detail // of the request; nil when nobody asked
+
+	subscription uint32 // that the request is about
 }
 
 // waiting is an open request. The id stands beside the pointer, so that a search reads one short array.

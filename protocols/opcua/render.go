@@ -102,7 +102,7 @@ func renderStructure(c *wire.Cursor, kind builtin) any {
 		if x.id() == userTokenID {
 			x.body = nil // it holds a password
 		}
-		return map[string]any{"type": nodeText(x.typeID), "body": hex.EncodeToString(clip(x.body))}
+		return renderExtension(x)
 	case typeDataValue:
 		v, s := dataValue(c, 0)
 		return renderResult(v, s)
@@ -112,6 +112,47 @@ func renderStructure(c *wire.Cursor, kind builtin) any {
 		skipDiagnostic(c)
 	}
 	return nil
+}
+
+// The binary encodings of the structures that a detail shows field by field (Part 8, 5.6.2 and 5.6.4).
+const (
+	rangeID       = 886
+	engineeringID = 889
+)
+
+// renderExtension shows a structure by its fields where they are known, and by its bytes where not.
+func renderExtension(x extension) any {
+	c := wire.New(x.body)
+	shown := map[string]any{"type": nodeText(x.typeID)}
+	switch x.id() {
+	case rangeID:
+		low, high := c.LE64(), c.LE64()
+		shown["low"], shown["high"] = number(math.Float64frombits(low), 64), number(math.Float64frombits(high), 64)
+	case engineeringID:
+		octets(&c) // namespace
+		shown["unit_id"] = int32(c.LE32())
+		shown["unit"], shown["description"] = text(localizedText(&c)), text(localizedText(&c))
+	case buildInfoID:
+		shown = renderBuildInfo(&c, shown)
+	case serverStatusID:
+		shown["start"], shown["current"] = dateTime(int64(c.LE64())), dateTime(int64(c.LE64()))
+		shown["state"] = c.LE32()
+		shown = renderBuildInfo(&c, shown)
+	default:
+		c.Fail()
+	}
+	if c.Failed() {
+		return map[string]any{"type": nodeText(x.typeID), "body": hex.EncodeToString(clip(x.body))}
+	}
+	return shown
+}
+
+func renderBuildInfo(c *wire.Cursor, shown map[string]any) map[string]any {
+	for _, field := range [...]string{"product_uri", "manufacturer", "product", "software_version", "build_number"} {
+		shown[field] = text(octets(c))
+	}
+	shown["build_date"] = dateTime(int64(c.LE64()))
+	return shown
 }
 
 // renderResult gives a value, or the status that stands in its place.

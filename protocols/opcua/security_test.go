@@ -4,8 +4,10 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/sha1"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"encoding/hex"
 	"math/big"
 	"testing"
 
@@ -40,7 +42,7 @@ func TestCertificateNames(t *testing.T) {
 	der := certificateOf(t, "Boiler server", "plc1.example")
 	chain := append(append([]byte{}, der...), "not a certificate"...)
 	d := new(conversation)
-	open := frame("OPNF", le32(7), str(policyPrefix+"Basic256Sha256"), str(string(chain)), null, noise)
+	open := frame("OPNF", le32(7), str(policyPrefix+"Basic256Sha256"), str(string(chain)), str(string(noise)), noise)
 	events, err := dissect(t, d, protocols.Server, open)
 	if err != nil || len(events) != 1 {
 		t.Fatalf("%d events, error %v", len(events), err)
@@ -48,6 +50,8 @@ func TestCertificateNames(t *testing.T) {
 	want := []protocols.Fact{
 		{About: protocols.Server, Key: protocols.FactApplication, Value: "Boiler server", Confidence: 60},
 		{About: protocols.Server, Key: protocols.FactName, Value: "plc1.example", Confidence: 60},
+		{About: protocols.Server, Key: protocols.FactCertificate, Value: "CN=Boiler server"},
+		{About: protocols.Server, Key: protocols.FactIssuer, Value: "CN=Boiler server"},
 	}
 	if len(der) < 256 { // the long form with two bytes is what real certificates have
 		t.Fatalf("certificate of %d bytes", len(der))
@@ -57,6 +61,12 @@ func TestCertificateNames(t *testing.T) {
 	}
 	if events, _ = dissect(t, d, protocols.Server, open); events[0].Facts != nil {
 		t.Errorf("told again: %v", events[0].Facts)
+	}
+	thumbprint := sha1.Sum(der)
+	shown := events[0].Detail.(*Detail)
+	if len(shown.Certificates) != 1 || shown.Certificates[0].Thumbprint != hex.EncodeToString(thumbprint[:]) ||
+		shown.Receiver != hex.EncodeToString(noise) {
+		t.Errorf("detail %+v, receiver %s", shown.Certificates, shown.Receiver)
 	}
 }
 

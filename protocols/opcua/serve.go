@@ -64,8 +64,8 @@ func (d *conversation) ask() {
 	c := &d.body
 	skipNodeID(c)     // authentication token: a secret, it stays here
 	c.Skip(8 + 4 + 4) // time, handle, wanted diagnostics
-	octets(c)         // audit entry
-	c.Skip(4)         // timeout
+	d.show(func(x *Detail) *string { return &x.AuditEntry }, octets(c))
+	c.Skip(4) // timeout
 	extensionObject(c)
 	x := d.pending.begin()
 	d.request = x
@@ -81,20 +81,26 @@ func (d *conversation) ask() {
 	d.pending.put(x)
 }
 
-// target reports one thing that a request is about, and keeps it for the answer.
-func (d *conversation) target(o protocols.Object, action protocols.Action, v protocols.Values) {
+// target reports one thing that a request is about, and keeps it for the answer. It gives what it kept, nil when that
+// was nothing.
+func (d *conversation) target(o protocols.Object, action protocols.Action, v protocols.Values) *target {
 	x := d.request
 	limit := maxEvents
 	if d.service.action.Alters() {
 		limit = maxAltering
 	}
-	if len(x.targets) >= limit {
+	if x.told < limit {
+		x.told++
+		e := d.emit(d.service.name, action, protocols.OutcomeAsked)
+		e.Object, e.Values = o, v
+	} else {
 		x.rest++
-		return
+		if !d.service.keeps || len(x.targets) >= maxAltering {
+			return nil
+		}
 	}
-	x.targets = append(x.targets, target{o, action})
-	e := d.emit(d.service.name, action, protocols.OutcomeAsked)
-	e.Object, e.Values = o, v
+	x.targets = append(x.targets, target{object: o, action: action})
+	return &x.targets[len(x.targets)-1]
 }
 
 // remainder counts in one event what the request named beyond its targets.
@@ -179,9 +185,9 @@ func (d *conversation) settle(outcome protocols.Outcome) {
 	if d.answered {
 		action = d.request.service.action
 	}
-	for i, t := range d.request.targets {
+	for i, t := range d.request.targets[:d.request.told] {
 		if i == maxWhole {
-			d.request.rest += uint32(len(d.request.targets) - maxWhole)
+			d.request.rest += uint32(d.request.told - maxWhole)
 			break
 		}
 		d.emit(s.name, t.action, outcome).Object = t.object
@@ -204,7 +210,7 @@ func (d *conversation) concluded(s status, v protocols.Values) {
 			d.detail.Error = s.String()
 		}
 	}
-	if i < len(d.request.targets) {
+	if i < d.request.told {
 		t := &d.request.targets[i]
 		e := d.emit(d.service.name, t.action, s.outcome())
 		e.Object, e.Values = t.object, v

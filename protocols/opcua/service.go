@@ -12,6 +12,7 @@ type service struct {
 	response bool
 	answer   uint16 // of a request: the id of its response
 	action   protocols.Action
+	keeps    bool // of a request: its answer names more things than events tell of
 	// read takes all parameters after the request or response header; nil when nothing in them is told.
 	read func(d *conversation)
 }
@@ -26,9 +27,12 @@ type pair struct {
 
 // The binary encoding ids of services that are treated in some way of their own.
 const (
-	faultID        = 397
-	closeChannelID = 452
-	publishID      = 826
+	faultID             = 397
+	closeChannelID      = 452
+	registerNodesID     = 560
+	queryNextResponseID = 624
+	createItemsID       = 751
+	publishID           = 826
 )
 
 // serviceRows are the messages of all services, the first of them for ids that belong to none; serviceIndex says which
@@ -65,12 +69,12 @@ var serviceTable = [...]pair{
 	{"DeleteReferences", 506, 509, protocols.ActionConfigure, (*conversation).deleteReferences, (*conversation).statuses},
 
 	{"Browse", 527, 530, protocols.ActionBrowse, (*conversation).browse, (*conversation).browsed},
-	{"BrowseNext", 533, 536, protocols.ActionBrowse, nil, (*conversation).browsed},
+	{"BrowseNext", 533, 536, protocols.ActionBrowse, (*conversation).browseNext, (*conversation).browsed},
 	{"TranslateBrowsePathsToNodeIds", 554, 557, protocols.ActionBrowse, (*conversation).translate, (*conversation).translated},
-	{"RegisterNodes", 560, 563, protocols.ActionBrowse, (*conversation).nodeList, nil},
+	{"RegisterNodes", 560, 563, protocols.ActionBrowse, (*conversation).nodeList, (*conversation).registered},
 	{"UnregisterNodes", 566, 569, protocols.ActionBrowse, (*conversation).nodeList, nil},
-	{"QueryFirst", 615, 618, protocols.ActionBrowse, nil, nil},
-	{"QueryNext", 621, 624, protocols.ActionBrowse, nil, nil},
+	{"QueryFirst", 615, 618, protocols.ActionBrowse, (*conversation).queryFirst, (*conversation).queried},
+	{"QueryNext", 621, queryNextResponseID, protocols.ActionBrowse, (*conversation).queryNext, (*conversation).queried},
 
 	{"Read", 631, 634, protocols.ActionRead, (*conversation).readNodes, (*conversation).readValues},
 	{"HistoryRead", 664, 667, protocols.ActionRead, (*conversation).readHistory, (*conversation).historyValues},
@@ -79,17 +83,17 @@ var serviceTable = [...]pair{
 	{"Call", 712, 715, protocols.ActionControl, (*conversation).callMethods, (*conversation).calledMethods},
 
 	{"CreateMonitoredItems", 751, 754, protocols.ActionSubscribe, (*conversation).monitor, (*conversation).monitored},
-	{"ModifyMonitoredItems", 763, 766, protocols.ActionSubscribe, nil, nil},
-	{"SetMonitoringMode", 769, 772, protocols.ActionSubscribe, nil, nil},
-	{"SetTriggering", 775, 778, protocols.ActionSubscribe, nil, nil},
-	{"DeleteMonitoredItems", 781, 784, protocols.ActionSubscribe, nil, nil},
-	{"CreateSubscription", 787, 790, protocols.ActionSubscribe, nil, nil},
-	{"ModifySubscription", 793, 796, protocols.ActionSubscribe, nil, nil},
-	{"SetPublishingMode", 799, 802, protocols.ActionSubscribe, nil, nil},
+	{"ModifyMonitoredItems", 763, 766, protocols.ActionSubscribe, (*conversation).modify, (*conversation).modified},
+	{"SetMonitoringMode", 769, 772, protocols.ActionSubscribe, (*conversation).monitoringMode, (*conversation).statuses},
+	{"SetTriggering", 775, 778, protocols.ActionSubscribe, (*conversation).trigger, (*conversation).triggered},
+	{"DeleteMonitoredItems", 781, 784, protocols.ActionSubscribe, (*conversation).deleteItems, (*conversation).deletedItems},
+	{"CreateSubscription", 787, 790, protocols.ActionSubscribe, nil, (*conversation).createdSubscription},
+	{"ModifySubscription", 793, 796, protocols.ActionSubscribe, (*conversation).modifySubscription, nil},
+	{"SetPublishingMode", 799, 802, protocols.ActionSubscribe, (*conversation).publishing, (*conversation).statuses},
 	{"Publish", 826, 829, protocols.ActionSubscribe, nil, (*conversation).published},
-	{"Republish", 832, 835, protocols.ActionSubscribe, nil, (*conversation).republished},
-	{"TransferSubscriptions", 841, 844, protocols.ActionSubscribe, nil, nil},
-	{"DeleteSubscriptions", 847, 850, protocols.ActionSubscribe, nil, nil},
+	{"Republish", 832, 835, protocols.ActionSubscribe, (*conversation).republish, (*conversation).republished},
+	{"TransferSubscriptions", 841, 844, protocols.ActionSubscribe, (*conversation).transfer, (*conversation).transferred},
+	{"DeleteSubscriptions", 847, 850, protocols.ActionSubscribe, (*conversation).subscriptions, (*conversation).statuses},
 }
 
 // index gives each message of the table its row.
@@ -97,7 +101,8 @@ func index(pairs []pair) (rows []service, byID []uint8) {
 	rows = append(rows, service{}, service{id: faultID, name: "ServiceFault", response: true})
 	for _, p := range pairs {
 		rows = append(rows,
-			service{id: p.request, name: p.name + "Request", answer: p.response, action: p.action, read: p.ask},
+			service{id: p.request, name: p.name + "Request", answer: p.response, action: p.action, read: p.ask,
+				keeps: p.request == createItemsID || p.request == registerNodesID},
 			service{id: p.response, name: p.name + "Response", response: true, action: p.action, read: p.answer})
 	}
 	for i, r := range rows {

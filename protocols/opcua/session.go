@@ -11,16 +11,28 @@ import (
 // openChannel reads the parameters of an OpenSecureChannelRequest (Part 4, 5.5.2). It is readable under policy None only,
 // so the mode that it asks for tells nothing new.
 func (d *conversation) openChannel() {
-	d.body.Skip(12) // protocol version, issue or renew, mode
-	octets(&d.body) // nonce
-	d.body.Skip(4)  // lifetime
+	c := &d.body
+	c.Skip(4) // protocol version
+	renewal := c.LE32() == 1
+	c.Skip(4) // mode
+	octets(c) // nonce
+	lifetime := c.LE32()
+	if d.detail != nil && !c.Failed() {
+		d.detail.Renewal, d.detail.Lifetime = renewal, lifetime
+	}
 }
 
 // openedChannel reads the parameters of an OpenSecureChannelResponse.
 func (d *conversation) openedChannel() {
 	c := &d.body
-	c.Skip(4 + 4 + 4 + 8 + 4) // protocol version; channel, token, time, lifetime
-	octets(c)                 // nonce
+	c.Skip(4 + 4) // protocol version, channel
+	token := c.LE32()
+	c.Skip(8) // time
+	lifetime := c.LE32()
+	octets(c) // nonce
+	if d.detail != nil && !c.Failed() {
+		d.detail.NewToken, d.detail.Lifetime = shown(token), lifetime
+	}
 }
 
 // application is an ApplicationDescription (Part 4, 7.2).

@@ -2,63 +2,153 @@ package opcua
 
 import (
 	"github.com/spanwatch/spanwatch/protocols"
-	"github.com/spanwatch/spanwatch/protocols/wire"
 )
-
-// maxItems is how many monitored items a conversation remembers.
-const maxItems = 4096
-
-// item is how notifications refer to a monitored item: by the subscription and a number that the client chose.
-type item struct{ subscription, handle uint32 }
-
-// items gives the monitored objects. When it is full it starts anew: notifications about forgotten items are counted
-// without their object.
-type items map[item]protocols.Object
-
-func (m *items) add(key item, o protocols.Object) {
-	if len(*m) >= maxItems {
-		clear(*m)
-	}
-	if *m == nil {
-		*m = make(items)
-	}
-	(*m)[key] = o
-}
 
 // Fewest bytes of the elements of the subscription services.
 const (
-	leastMonitored    = leastReadValue + 4 + 4 + 8 + leastExtension + 4 + 1
-	leastCreated      = leastStatus + 4 + 8 + 4 + leastExtension
+	leastParameters   = 4 + 8 + leastExtension + 4 + 1
+	leastMonitored    = leastReadValue + 4 + leastParameters
+	leastModified     = 4 + leastParameters
+	leastRevised      = leastStatus + 8 + 4 + leastExtension
+	leastCreated      = leastRevised + 4
 	leastNotification = 4 + 1
 )
+
+// subscription reads the number of a subscription. The server chose it for this session alone, so it is no object.
+func (d *conversation) subscription() uint32 {
+	n := d.body.LE32()
+	if d.detail != nil && d.detail.Subscription == nil && !d.body.Failed() {
+		d.detail.Subscription = shown(n)
+	}
+	return n
+}
+
+// createdSubscription reads the parameters of a CreateSubscriptionResponse (Part 4, 5.14.2).
+func (d *conversation) createdSubscription() {
+	d.subscription()
+	d.body.Skip(16) // publishing interval, lifetime, keep-alive
+}
+
+// modifySubscription reads the parameters of a ModifySubscriptionRequest (Part 4, 5.14.3).
+func (d *conversation) modifySubscription() {
+	d.subscription()
+	d.body.Skip(8 + 4 + 4 + 4 + 1) // publishing interval, lifetime, keep-alive, most notifications, priority
+	d.target(protocols.Object{Area: areaSubscription}, protocols.ActionSubscribe, protocols.Values{})
+}
+
+// publishing reads the parameters of a SetPublishingModeRequest (Part 4, 5.14.4).
+func (d *conversation) publishing() {
+	d.body.Skip(1) // enabled
+	d.subscriptions()
+}
+
+// subscriptions reads an array of subscriptions, which a request changes, takes over or deletes (Part 4, 5.14.4, 5.14.7
+// and 5.14.8).
+func (d *conversation) subscriptions() {
+	for range d.count(4) {
+		d.subscription()
+		if d.body.Failed() {
+			return
+		}
+		d.target(protocols.Object{Area: areaSubscription}, protocols.ActionSubscribe, protocols.Values{})
+	}
+}
+
+// transfer reads the parameters of a TransferSubscriptionsRequest: a session takes over what another one subscribed.
+func (d *conversation) transfer() {
+	d.subscriptions()
+	d.body.Skip(1) // initial values
+}
+
+// transferred reads the parameters of a TransferSubscriptionsResponse.
+func (d *conversation) transferred() {
+	c := &d.body
+	for range d.count(leastStatus + 4) {
+		s := status(c.LE32())
+		c.Skip(4 * count(c, 4)) // sequence numbers that may be asked for again
+		if c.Failed() {
+			return
+		}
+		d.concluded(s, protocols.Values{})
+	}
+	skipDiagnostics(c)
+}
 
 // monitor reads the parameters of a CreateMonitoredItemsRequest (Part 4, 5.13.2).
 func (d *conversation) monitor() {
 	c := &d.body
-	subscription := c.LE32()
+	d.request.subscription = d.subscription()
 	c.Skip(4) // wanted timestamps
 	for range d.count(leastMonitored) {
 		raw, attribute := readValueID(c)
 		c.Skip(4) // mode
-		handle := c.LE32()
-		c.Skip(8) // sampling interval
-		extensionObject(c)
-		c.Skip(5) // queue
+		handle, filter := d.monitoring()
 		if c.Failed() {
 			return
 		}
-		o := d.attribute(raw, attribute)
-		d.items.add(item{subscription, handle}, o)
-		d.target(o, protocols.ActionSubscribe, protocols.Values{})
+		m := monitored{object: d.attribute(raw, attribute)}
+		if attribute == attributeEventNotifier {
+			m.object.Area, m.object.First = areaEvent, 0
+			m.fields = eventFieldsOf(filter)
+		}
+		d.items.add(item{d.request.subscription, handle}, m)
+		if t := d.target(m.object, protocols.ActionSubscribe, protocols.Values{}); t != nil {
+			t.number = handle
+		}
 	}
+}
+
+// monitoring reads MonitoringParameters (Part 4, 7.21).
+func (d *conversation) monitoring() (handle uint32, filter extension) {
+	c := &d.body
+	handle = c.LE32()
+	c.Skip(8) // sampling interval
+	filter = extensionObject(c)
+	c.Skip(5) // queue
+	return handle, filter
 }
 
 // monitored reads the parameters of a CreateMonitoredItemsResponse.
 func (d *conversation) monitored() {
 	c := &d.body
-	for range d.count(leastCreated) {
+	x := d.request
+	for i := range d.count(leastCreated) {
+		s, number := status(c.LE32()), c.LE32()
+		c.Skip(12) // sampling interval, queue
+		extensionObject(c)
+		if c.Failed() {
+			return
+		}
+		if i < len(x.targets) && !s.bad() {
+			d.items.number(item{x.subscription, number}, x.targets[i].number)
+		}
+		d.concluded(s, protocols.Values{})
+	}
+	skipDiagnostics(c)
+}
+
+// modify reads the parameters of a ModifyMonitoredItemsRequest (Part 4, 5.13.3).
+func (d *conversation) modify() {
+	c := &d.body
+	d.request.subscription = d.subscription()
+	c.Skip(4) // wanted timestamps
+	for range d.count(leastModified) {
+		number := c.LE32()
+		handle, _ := d.monitoring()
+		if c.Failed() {
+			return
+		}
+		d.item(number)
+		d.items.rename(item{d.request.subscription, number}, handle)
+	}
+}
+
+// modified reads the parameters of a ModifyMonitoredItemsResponse.
+func (d *conversation) modified() {
+	c := &d.body
+	for range d.count(leastRevised) {
 		s := status(c.LE32())
-		c.Skip(16) // id, sampling interval, queue
+		c.Skip(12) // sampling interval, queue
 		extensionObject(c)
 		if c.Failed() {
 			return
@@ -68,83 +158,69 @@ func (d *conversation) monitored() {
 	skipDiagnostics(c)
 }
 
-// published reads the parameters of a PublishResponse (Part 4, 5.14.5).
-func (d *conversation) published() {
+// item reports what a request does to the item with a server's number, under the name of what it watches.
+func (d *conversation) item(number uint32) {
+	m, known := d.items.numbered(item{d.request.subscription, number})
+	if !known {
+		m.object = protocols.Object{Area: areaItem}
+	}
+	if t := d.target(m.object, protocols.ActionSubscribe, protocols.Values{}); t != nil {
+		t.number = number
+	}
+}
+
+// itemList reads an array of items.
+func (d *conversation) itemList() {
+	for range d.count(4) {
+		number := d.body.LE32()
+		if d.body.Failed() {
+			return
+		}
+		d.item(number)
+	}
+}
+
+// monitoringMode reads the parameters of a SetMonitoringModeRequest (Part 4, 5.13.4).
+func (d *conversation) monitoringMode() {
+	d.request.subscription = d.subscription()
+	d.body.Skip(4) // mode
+	d.itemList()
+}
+
+// trigger reads the parameters of a SetTriggeringRequest (Part 4, 5.13.5): the items that another one shall trigger, and
+// those that it no longer shall.
+func (d *conversation) trigger() {
+	d.request.subscription = d.subscription()
+	d.body.Skip(4) // the item that triggers
+	d.itemList()
+	d.itemList()
+}
+
+// triggered reads the parameters of a SetTriggeringResponse.
+func (d *conversation) triggered() {
+	d.statuses()
+	d.statuses()
+}
+
+// deleteItems reads the parameters of a DeleteMonitoredItemsRequest (Part 4, 5.13.6).
+func (d *conversation) deleteItems() {
+	d.request.subscription = d.subscription()
+	d.itemList()
+}
+
+// deletedItems reads the parameters of a DeleteMonitoredItemsResponse.
+func (d *conversation) deletedItems() {
 	c := &d.body
-	subscription := c.LE32()
-	c.Skip(4 * count(c, 4)) // sequence numbers
-	c.Skip(1)               // more to come
-	d.notifications(subscription)
-	c.Skip(4 * count(c, 4)) // results of acknowledgements
+	x := d.request
+	for i := range d.count(leastStatus) {
+		s := status(c.LE32())
+		if c.Failed() {
+			return
+		}
+		if i < len(x.targets) && !s.bad() {
+			d.items.remove(item{x.subscription, x.targets[i].number})
+		}
+		d.concluded(s, protocols.Values{})
+	}
 	skipDiagnostics(c)
-}
-
-// republished reads the parameters of a RepublishResponse (Part 4, 5.14.6). It does not say which subscription it is
-// about, so its values have no object.
-func (d *conversation) republished() { d.notifications(0) }
-
-// The binary encodings of notification data (Part 4, 7.25).
-const (
-	dataChangeID = 811
-	eventListID  = 916
-)
-
-// notifications reads a NotificationMessage (Part 4, 7.26).
-func (d *conversation) notifications(subscription uint32) {
-	c := &d.body
-	c.Skip(12) // sequence number, time
-	for range d.count(leastExtension) {
-		x := extensionObject(c)
-		if c.Failed() {
-			return
-		}
-		switch x.id() {
-		case dataChangeID:
-			d.changes(subscription, x.body)
-		case eventListID:
-			inner := wire.New(x.body)
-			n := count(&inner, 8)
-			d.emit(d.service.name, protocols.ActionAlarm, protocols.OutcomeDone).Object =
-				protocols.Object{Area: areaEvent, Count: uint32(n)}
-		}
-	}
-}
-
-// changes reads a DataChangeNotification: the new values of monitored items. An item whose creation was not seen is
-// known by the client's number for it.
-func (d *conversation) changes(subscription uint32, b []byte) {
-	c := wire.New(b)
-	var rest uint32
-	named := true
-	for i := range count(&c, leastNotification) {
-		handle := c.LE32()
-		v, s := dataValue(&c, 0)
-		if c.Failed() {
-			d.body.Fail()
-			return
-		}
-		d.value(v, s)
-		if i >= maxEvents {
-			rest++
-			continue
-		}
-		o, known := d.items[item{subscription, handle}]
-		if !known {
-			o, named = protocols.Object{Area: areaItem, First: handle, Count: 1}, false
-		}
-		d.listNode(o.Name)
-		values := protocols.Values{}
-		if (o.First == 0 || !known) && !s.bad() {
-			values = v.values()
-		}
-		e := d.emit(d.service.name, protocols.ActionSubscribe, s.outcome())
-		e.Object, e.Values = o, values
-	}
-	if !named && d.detail != nil {
-		d.detail.Nodes = nil // a list with holes would not match the values
-	}
-	if rest > 0 {
-		d.emit(d.service.name, protocols.ActionSubscribe, protocols.OutcomeDone).Object =
-			protocols.Object{Area: areaNode, Count: rest}
-	}
 }

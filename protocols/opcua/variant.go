@@ -164,13 +164,19 @@ func dataValue(c *wire.Cursor, depth int) (value, status) {
 // timesMask are the bits of a DataValue's mask that stand for times and fractions of times.
 const timesMask = 0x3c
 
-// text gives the bytes of a scalar String, and nil for anything else.
+// text gives the bytes of a scalar String or LocalizedText, and nil for anything else.
 func (v value) text() []byte {
-	if v.array || v.kind != typeString {
+	c := wire.New(v.raw)
+	switch {
+	case v.array:
+		return nil
+	case v.kind == typeString:
+		return octets(&c)
+	case v.kind == typeLocalizedText:
+		return localizedText(&c)
+	default:
 		return nil
 	}
-	c := wire.New(v.raw)
-	return octets(&c)
 }
 
 // extension gives a scalar ExtensionObject, and an empty one for anything else.

@@ -24,24 +24,51 @@ func (d *conversation) browse() {
 // browsed reads the parameters of a BrowseResponse or BrowseNextResponse.
 func (d *conversation) browsed() {
 	c := &d.body
-	for range d.count(leastStatus + 4 + 4) {
+	for i := range d.count(leastStatus + 4 + 4) {
 		s := status(c.LE32())
-		octets(c) // continuation point
+		point := octets(c)
 		for i := count(c, leastReference); i > 0 && !c.Failed(); i-- {
-			skipNodeID(c)
-			c.Skip(1) // direction
-			skipExpandedNodeID(c)
-			skipQualifiedName(c)
-			localizedText(c)
-			c.Skip(4) // node class
-			skipExpandedNodeID(c)
+			d.reference()
 		}
 		if c.Failed() {
 			return
 		}
+		if i < len(d.request.targets) {
+			d.continued.add(point, d.request.targets[i].object)
+		}
 		d.concluded(s, protocols.Values{})
 	}
 	skipDiagnostics(c)
+}
+
+// reference reads a ReferenceDescription (Part 4, 7.29): what a browsed node refers to.
+func (d *conversation) reference() {
+	c := &d.body
+	skipNodeID(c)
+	c.Skip(1) // direction
+	raw := rawExpandedNodeID(c)
+	c.Skip(2) // namespace of the name
+	name := octets(c)
+	localizedText(c)
+	c.Skip(4) // node class
+	skipExpandedNodeID(c)
+	if d.detail != nil && !c.Failed() && len(d.detail.References) < maxListed {
+		d.detail.References = append(d.detail.References, nodeText(raw)+" "+text(name))
+	}
+}
+
+// browseNext reads the parameters of a BrowseNextRequest (Part 4, 5.9.3). A continuation point stands for the node whose
+// references did not fit into an answer.
+func (d *conversation) browseNext() {
+	c := &d.body
+	c.Skip(1) // only forget them
+	for range d.count(4) {
+		point := octets(c)
+		if c.Failed() {
+			return
+		}
+		d.target(d.continued[hash(hashSeed, point)], protocols.ActionBrowse, protocols.Values{})
+	}
 }
 
 // translate reads the parameters of a TranslateBrowsePathsToNodeIdsRequest (Part 4, 5.9.4).
@@ -50,15 +77,20 @@ func (d *conversation) translate() {
 	for range d.count(leastPath) {
 		raw := rawNodeID(c)
 		for i := count(c, leastPathElement); i > 0 && !c.Failed(); i-- {
-			skipNodeID(c)
-			c.Skip(2) // inverse, subtypes
-			skipQualifiedName(c)
+			d.pathElement()
 		}
 		if c.Failed() {
 			return
 		}
 		d.target(d.node(raw), protocols.ActionBrowse, protocols.Values{})
 	}
+}
+
+// pathElement passes over a RelativePathElement (Part 4, 7.31).
+func (d *conversation) pathElement() {
+	skipNodeID(&d.body)
+	d.body.Skip(2) // inverse, subtypes
+	skipQualifiedName(&d.body)
 }
 
 // translated reads the parameters of a TranslateBrowsePathsToNodeIdsResponse.
@@ -76,6 +108,20 @@ func (d *conversation) translated() {
 		d.concluded(s, protocols.Values{})
 	}
 	skipDiagnostics(c)
+}
+
+// registered reads the parameters of a RegisterNodesResponse: other ids for the nodes, by which the session may call
+// them. What is done to them is still told under their own names.
+func (d *conversation) registered() {
+	for i := range d.count(leastNodeID) {
+		alias := rawNodeID(&d.body)
+		if d.body.Failed() {
+			return
+		}
+		if i < len(d.request.targets) {
+			d.names.alias(alias, d.request.targets[i].object.Name)
+		}
+	}
 }
 
 // nodeList reads the parameters of a RegisterNodesRequest or UnregisterNodesRequest (Part 4, 5.9.5 and 5.9.6).
