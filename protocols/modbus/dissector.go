@@ -66,17 +66,16 @@ func (d *dissector) Dissect(dst []protocols.Event, in protocols.Message) ([]prot
 	if in.Detail {
 		e.Detail = m.detail(d.transport(in.Transport), asked)
 	}
-	if m.fault != "" {
-		e.Malformed = m.reason()
-	}
+	reason := m.reason()
+	e.Malformed = reason
 	switch {
 	case m.hasRecords():
 		dst = m.fileEvents(dst)
 	case m.code == 23:
 		dst = m.readEvent(dst, asked)
 	}
-	if m.fault != "" {
-		return dst, fmt.Errorf("modbus: %w: %s", protocols.ErrMalformed, m.reason())
+	if reason != "" {
+		return dst, fmt.Errorf("modbus: %w: %s", protocols.ErrMalformed, reason)
 	}
 	return dst, nil
 }

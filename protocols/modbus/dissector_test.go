@@ -93,3 +93,40 @@ func TestRequestsOfOneFrameAreAnsweredInOrder(t *testing.T) {
 		t.Errorf("answer to nothing got %+v", e.Object)
 	}
 }
+
+// A scan of all functions was logged in part by well-known parsers, and a malformed message blinded one for the rest of
+// the connection. Here each is an event, in whatever pieces the stream comes, and what follows is read.
+func TestFunctionScanIsSeenWhole(t *testing.T) {
+	var stream []byte
+	for code := range 127 {
+		stream = append(stream, 0, byte(code), 0, 0, 0, 6, 1, byte(code+1), 0xde, 0xad, 0xbe, 0xef)
+	}
+	stream = append(stream, 1, 0, 0, 0, 0, 6, 1, 5, 0, 1, 0xff, 1) // a coil value that is none
+	stream = append(stream, readRequest(0x0101, 107, 3)...)
+	d := &dissector{}
+	var events []protocols.Event
+	for frame := uint64(1); len(stream) > 0; frame++ {
+		n := length(stream)
+		if n <= 0 || n > len(stream) {
+			t.Fatalf("length %d with %d bytes left", n, len(stream))
+		}
+		before := len(events)
+		m := protocols.Message{From: protocols.Client, Bytes: stream[:n], Frame: frame, Transport: protocols.TransportTCP}
+		events, _ = d.Dissect(events, m) // most do not fit their functions, and say so
+		if len(events) == before {
+			t.Errorf("no event for %x", stream[:n])
+		}
+		stream = stream[n:]
+	}
+	for i, e := range events {
+		if e.Message == "" || e.Outcome != protocols.OutcomeAsked || e.Object.Unit != 1 {
+			t.Errorf("event %d: %+v", i, e)
+		}
+	}
+	if e := dissect(t, d, protocols.Server, 1000, readAnswer(0x0101, 3)); e.Object.First != 107 || e.Answers == 0 {
+		t.Errorf("after the scan: %+v", e)
+	}
+	if n := d.Unanswered(true); n != 128 {
+		t.Errorf("%d unanswered, want 127 functions and a coil", n)
+	}
+}
