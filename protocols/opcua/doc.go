@@ -15,6 +15,6 @@
 //
 // Lengths from the wire slice and never allocate: every array is bounded by the bytes that are left, nesting by 16
 // levels, and the tables of a conversation (chunks in progress, open requests, node names, monitored items, unfinished
-// answers, disclosed facts) each by a capacity with an eviction. A dissector belongs to one conversation and one goroutine; the tables of
-// this package are never written after initialisation.
+// answers, disclosed facts) each by a capacity with an eviction. A dissector belongs to one conversation and one
+// goroutine; the tables of this package are never written after initialisation.
 package opcua

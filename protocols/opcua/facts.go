@@ -2,10 +2,6 @@ package opcua
 
 import (
 	"bytes"
-	"crypto/sha1"
-	"crypto/x509"
-	"encoding/binary"
-	"encoding/hex"
 	"net/netip"
 	"strings"
 
@@ -13,10 +9,8 @@ import (
 	"github.com/spanwatch/spanwatch/protocols/wire"
 )
 
-const (
-	maxDisclosed   = 256      // facts that a conversation remembers having told
-	maxCertificate = 16 << 10 // bytes of a certificate, or of a chain of them
-)
+// maxDisclosed is how many facts a conversation remembers having told.
+const maxDisclosed = 256
 
 // hashSeed is the offset basis of FNV-1a with 64 bits.
 const hashSeed = 14695981039346656037
@@ -182,47 +176,4 @@ func maker(uri []byte) []byte {
 		return nil
 	}
 	return bytes.TrimPrefix(name, []byte("www."))
-}
-
-// certificate tells what an application's certificate says (Part 6, 6.2.2). It is parsed when it is first seen, and
-// where somebody asked for details.
-func (d *conversation) certificate(side protocols.Side, chain []byte) {
-	if len(chain) == 0 || len(chain) > maxCertificate {
-		return
-	}
-	if d.detail == nil && !d.disclosed.add(hash(hashSeed+uint64(side), chain)) {
-		return
-	}
-	der := first(chain)
-	certificate, err := x509.ParseCertificate(der)
-	if err != nil {
-		return // metadata that cannot be read tells nothing; the message itself is sound
-	}
-	about := subject{side: side}
-	d.tell(about, protocols.FactApplication, []byte(certificate.Subject.CommonName), 60)
-	for _, name := range certificate.DNSNames {
-		if !strings.EqualFold(name, "localhost") {
-			d.tell(about, protocols.FactName, []byte(name), 60)
-			break
-		}
-	}
-	d.tell(about, protocols.FactCertificate, []byte(certificate.Subject.String()), 0)
-	d.tell(about, protocols.FactIssuer, []byte(certificate.Issuer.String()), 0)
-	if d.detail == nil || len(d.detail.Certificates) >= maxElements {
-		return
-	}
-	thumbprint := sha1.Sum(der)
-	d.detail.Certificates = append(d.detail.Certificates, Certificate{
-		Subject: text([]byte(certificate.Subject.String())), Issuer: text([]byte(certificate.Issuer.String())),
-		NotBefore: certificate.NotBefore.UTC(), NotAfter: certificate.NotAfter.UTC(),
-		Thumbprint: hex.EncodeToString(thumbprint[:]),
-	})
-}
-
-// first gives the first certificate of a chain: a DER sequence, whose long-form length has two bytes in practice.
-func first(chain []byte) []byte {
-	if len(chain) < 4 || chain[0] != 0x30 || chain[1] != 0x82 {
-		return chain
-	}
-	return chain[:min(len(chain), 4+int(binary.BigEndian.Uint16(chain[2:])))]
 }

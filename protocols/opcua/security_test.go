@@ -28,7 +28,9 @@ func certificateOf(t *testing.T, common, host string) []byte {
 		t.Fatal(err)
 	}
 	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: common}, DNSNames: []string{"localhost", host},
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: common, ExtraNames: []pkix.AttributeTypeAndValue{
+			{Type: []int{2, 5, 4, 3}, Value: common}, {Type: domainComponent, Value: host},
+		}}, DNSNames: []string{"localhost"},
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
 	if err != nil {
@@ -50,8 +52,8 @@ func TestCertificateNames(t *testing.T) {
 	want := []protocols.Fact{
 		{About: protocols.Server, Key: protocols.FactApplication, Value: "Boiler server", Confidence: 60},
 		{About: protocols.Server, Key: protocols.FactName, Value: "plc1.example", Confidence: 60},
-		{About: protocols.Server, Key: protocols.FactCertificate, Value: "CN=Boiler server"},
-		{About: protocols.Server, Key: protocols.FactIssuer, Value: "CN=Boiler server"},
+		{About: protocols.Server, Key: protocols.FactCertificate, Value: "CN=Boiler server,DC=plc1.example"},
+		{About: protocols.Server, Key: protocols.FactIssuer, Value: "CN=Boiler server,DC=plc1.example"},
 	}
 	if len(der) < 256 { // the long form with two bytes is what real certificates have
 		t.Fatalf("certificate of %d bytes", len(der))
