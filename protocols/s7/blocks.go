@@ -59,12 +59,32 @@ func readFilename(_ *conversation, p *message, param, _ []byte) {
 		p.fail("file name beyond a parameter of %d bytes", len(param))
 		return
 	}
+	p.loadLen, p.codeLen = lengths(c.Bytes(int(c.U8())))
 	if b, ok := blockOfFile(p.filename); ok {
 		p.block = b
 		p.object = b.object()
 		return
 	}
 	p.object = protocols.Object{Area: "file", Name: printable(p.filename)}
+}
+
+// lengths reads what a request to download says behind the name: a mark, then the lengths of load memory and code in
+// six digits each. It gives zeros where there is nothing of the kind.
+func lengths(b []byte) (load, code uint32) {
+	const digits = 6
+	if len(b) != 1+2*digits {
+		return 0, 0
+	}
+	return decimal(b[1 : 1+digits]), decimal(b[1+digits:])
+}
+
+// decimal reads a number written in digits, 0 if it is none.
+func decimal(b []byte) uint32 {
+	n, err := strconv.ParseUint(string(b), 10, 32)
+	if err != nil {
+		return 0
+	}
+	return uint32(n)
 }
 
 func blockOfFile(name []byte) (block, bool) {
@@ -109,8 +129,11 @@ func uploadID(param []byte) (uint32, bool) {
 	return id, !c.Failed()
 }
 
-// startUpload learns which identifier the controller gave to the upload.
+// startUpload learns which identifier the controller gave to the upload, and how much it will be.
 func startUpload(c *conversation, p *message) {
+	r := wire.New(p.param)
+	r.Skip(8)
+	p.loadLen = decimal(r.Bytes(int(r.U8())))
 	if id, ok := uploadID(p.param); ok && p.object != (protocols.Object{}) {
 		c.uploads.put(id, p.object)
 	}

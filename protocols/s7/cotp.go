@@ -17,6 +17,10 @@ type COTPDetail struct {
 	DstTSAP  string `json:"dst_tsap,omitempty"` // hexadecimal
 	TPDUSize int    `json:"tpdu_size,omitempty"`
 	Reason   *uint8 `json:"reason,omitempty"`
+	// What the called selector means where it has the form of S7-300 and S7-400.
+	Connection string `json:"connection,omitempty"` // PG, OP, other
+	Rack       *uint8 `json:"rack,omitempty"`
+	Slot       *uint8 `json:"slot,omitempty"`
 }
 
 // connection turns a transport PDU other than data into an event; mere acknowledgements give none.
@@ -51,9 +55,22 @@ func (c *conversation) connection(dst []protocols.Event, m protocols.Message, p 
 		if p.Type == tpkt.DR || p.Type == tpkt.ER {
 			d.Reason = &p.Reason
 		}
+		d.place(p.DstTSAP)
 		ev.Detail = d
 	}
 	return append(dst, ev)
+}
+
+// connections are the kinds of connection that the first byte of a called selector names.
+var connections = [...]string{1: "PG", 2: "OP", 3: "other"}
+
+// place reads a called selector of two bytes: kind of connection, then rack in the upper three bits and slot.
+func (d *COTPDetail) place(called []byte) {
+	if len(called) != 2 || called[0] == 0 || int(called[0]) >= len(connections) {
+		return
+	}
+	d.Connection = connections[called[0]]
+	d.Rack, d.Slot = ptr(called[1]>>5), ptr(called[1]&0x1f)
 }
 
 // The called selector says as what the client introduces itself: its first byte is the kind of connection, 1 for

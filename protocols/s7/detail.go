@@ -9,26 +9,36 @@ import (
 
 // Detail is the detail of an S7comm message. Fields that the message does not have are absent.
 type Detail struct {
-	ROSCTR       uint8        `json:"rosctr"`
-	PDURef       uint16       `json:"pduref"`
-	ErrCls       *uint8       `json:"errcls,omitempty"`
-	ErrCod       *uint8       `json:"errcod,omitempty"`
-	Func         *uint8       `json:"func,omitempty"`
-	UDType       string       `json:"ud_type,omitempty"` // req, resp, push
-	UDGroup      *uint8       `json:"ud_group,omitempty"`
-	UDSubfunc    *uint8       `json:"ud_subfunc,omitempty"`
-	SZLID        *uint16      `json:"szl_id,omitempty"`
-	SZLIndex     *uint16      `json:"szl_index,omitempty"`
-	BlockType    string       `json:"block_type,omitempty"`
-	BlockNumber  *uint32      `json:"block_number,omitempty"`
-	Filename     string       `json:"filename,omitempty"`
-	PIService    string       `json:"pi_service,omitempty"`
-	PIArgs       string       `json:"pi_args,omitempty"`
-	Items        []DetailItem `json:"items,omitempty"`
-	ReturnCodes  []int        `json:"return_codes,omitempty"`
-	Values       []string     `json:"values,omitempty"` // hexadecimal, one per item; empty without
-	MaxPDU       *uint16      `json:"max_pdu,omitempty"`
-	RequestFrame uint64       `json:"request_frame,omitempty"`
+	ROSCTR       uint8             `json:"rosctr"`
+	PDURef       uint16            `json:"pduref"`
+	ErrCls       *uint8            `json:"errcls,omitempty"`
+	ErrCod       *uint8            `json:"errcod,omitempty"`
+	Func         *uint8            `json:"func,omitempty"`
+	UDType       string            `json:"ud_type,omitempty"` // req, resp, push
+	UDGroup      *uint8            `json:"ud_group,omitempty"`
+	UDSubfunc    *uint8            `json:"ud_subfunc,omitempty"`
+	SZLID        *uint16           `json:"szl_id,omitempty"`
+	SZLIndex     *uint16           `json:"szl_index,omitempty"`
+	SZLName      string            `json:"szl_name,omitempty"`
+	Lights       []string          `json:"lights,omitempty"`       // that are lit
+	ModeSwitch   string            `json:"mode_switch,omitempty"`  // where it stands: RUN, RUN-P, STOP, MRES
+	Clock        string            `json:"clock,omitempty"`        // time that a clock was set to, or an alarm had
+	BlockCounts  map[string]uint16 `json:"block_counts,omitempty"` // by kind
+	Blocks       []uint16          `json:"blocks,omitempty"`       // numbers of the blocks of a kind
+	BlockInfo    *DetailBlock      `json:"block_info,omitempty"`
+	Events       []DetailEvent     `json:"events,omitempty"` // diagnostic events, newest first
+	BlockType    string            `json:"block_type,omitempty"`
+	BlockNumber  *uint32           `json:"block_number,omitempty"`
+	Filename     string            `json:"filename,omitempty"`
+	LoadLength   uint32            `json:"load_length,omitempty"` // bytes of a block on its way
+	CodeLength   uint32            `json:"code_length,omitempty"`
+	PIService    string            `json:"pi_service,omitempty"`
+	PIArgs       string            `json:"pi_args,omitempty"`
+	Items        []DetailItem      `json:"items,omitempty"`
+	ReturnCodes  []int             `json:"return_codes,omitempty"`
+	Values       []string          `json:"values,omitempty"` // hexadecimal, one per item; empty without
+	MaxPDU       *uint16           `json:"max_pdu,omitempty"`
+	RequestFrame uint64            `json:"request_frame,omitempty"`
 }
 
 // DetailItem is one variable in a message.
@@ -55,7 +65,10 @@ func newDetail(p *message) *Detail {
 		d.UDGroup, d.UDSubfunc = ptr(p.ud.group), ptr(p.ud.sub)
 	}
 	if p.hasSZL {
-		d.SZLID, d.SZLIndex = ptr(p.szlID), ptr(p.szlIndex)
+		d.SZLID, d.SZLIndex, d.SZLName = ptr(p.szlID), ptr(p.szlIndex), szlNames[uint8(p.szlID)]
+		d.list(p.szl, szlDetails[uint8(p.szlID)])
+	} else if p.szl.size > 0 {
+		d.list(p.szl, diagnosticDetail)
 	}
 	if p.maxPDU != 0 {
 		d.MaxPDU = ptr(p.maxPDU)
@@ -63,6 +76,8 @@ func newDetail(p *message) *Detail {
 	if p.request != nil {
 		d.RequestFrame = p.request.frame
 	}
+	d.LoadLength, d.CodeLength = p.loadLen, p.codeLen
+	d.Clock, d.BlockCounts, d.Blocks, d.BlockInfo = clockText(p.clock), p.blockCounts, p.blockList, p.blockInfo
 	if p.outcome == protocols.OutcomeAsked {
 		d.name(p)
 	}
@@ -74,6 +89,16 @@ func newDetail(p *message) *Detail {
 	}
 	d.values(p.items)
 	return d
+}
+
+// list copies what the records of a list say.
+func (d *Detail) list(list szlList, read func(*Detail, []byte)) {
+	if read == nil {
+		return
+	}
+	for record := range list.all {
+		read(d, record)
+	}
 }
 
 // name copies what only a request names.

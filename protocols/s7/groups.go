@@ -28,10 +28,11 @@ type group struct {
 	name   string
 	action protocols.Action
 	subs   []*function // by subfunction
+	any    *function   // whatever the subfunction, where it is not told apart
 }
 
 var groups = [16]*group{
-	groupMode: {"Mode-transition", protocols.ActionAlarm, []*function{
+	groupMode: {name: "Mode-transition", action: protocols.ActionAlarm, subs: []*function{
 		0x00: {name: "Mode-transition STOP", action: protocols.ActionAlarm, answer: pushMode},
 		0x01: {name: "Mode-transition warm restart", action: protocols.ActionAlarm, answer: pushMode},
 		0x02: {name: "Mode-transition RUN", action: protocols.ActionAlarm, answer: pushMode},
@@ -42,7 +43,7 @@ var groups = [16]*group{
 		0x0b: {name: "Mode-transition LINK-UP", action: protocols.ActionAlarm, answer: pushMode},
 		0x0c: {name: "Mode-transition UPDATE", action: protocols.ActionAlarm, answer: pushMode},
 	}},
-	groupProgrammer: {"Programmer commands", protocols.ActionRead, []*function{
+	groupProgrammer: {name: "Programmer commands", action: protocols.ActionRead, subs: []*function{
 		0x01:              {name: "Block status", action: protocols.ActionRead},
 		subVariableStatus: {name: "Variable status", action: protocols.ActionRead, read: readVarTab, answer: answerVarTab},
 		0x03:              {name: "Output ISTACK", action: protocols.ActionRead},
@@ -64,47 +65,50 @@ var groups = [16]*group{
 		0x13:              {name: "Block status v2", action: protocols.ActionRead},
 		0x16:              {name: "Flash LED", action: protocols.ActionIdentify},
 	}},
-	groupCyclic: {"Cyclic services", protocols.ActionSubscribe, []*function{
+	groupCyclic: {name: "Cyclic services", action: protocols.ActionSubscribe, subs: []*function{
 		subCyclicTransfer: {name: "Cyclic transfer", action: protocols.ActionSubscribe, read: readCyclic, answer: answerCyclic},
 		0x04:              {name: "Unsubscribe", action: protocols.ActionSubscribe},
 		subChangeDriven:   {name: "Change driven transfer", action: protocols.ActionSubscribe, read: readCyclic, answer: answerCyclic},
 		0x07:              {name: "Change driven transfer modify", action: protocols.ActionSubscribe},
 		0x08:              {name: "RDREC", action: protocols.ActionRead},
 	}},
-	groupBlocks: {"Block functions", protocols.ActionBrowse, []*function{
-		0x01: {name: "List blocks", action: protocols.ActionBrowse},
-		0x02: {name: "List blocks of type", action: protocols.ActionBrowse, read: readBlockKind},
-		0x03: {name: "Get block info", action: protocols.ActionBrowse, read: readBlockName},
+	groupBlocks: {name: "Block functions", action: protocols.ActionBrowse, subs: []*function{
+		0x01: {name: "List blocks", action: protocols.ActionBrowse, answer: answerBlockCounts},
+		0x02: {name: "List blocks of type", action: protocols.ActionBrowse, read: readBlockKind, answer: answerBlockList},
+		0x03: {name: "Get block info", action: protocols.ActionBrowse, read: readBlockName, answer: answerBlockInfo},
 	}},
-	groupCPU: {"CPU functions", protocols.ActionAlarm, []*function{
+	groupCPU: {name: "CPU functions", action: protocols.ActionAlarm, subs: []*function{
 		0x01: {name: "Read SZL", action: protocols.ActionIdentify, read: readSZL, answer: answerSZL},
-		0x02: {name: "Message service", action: protocols.ActionSubscribe},
+		0x02: {name: "Message service", action: protocols.ActionSubscribe, read: readMessageService},
 		0x03: {name: "Diagnostic message", action: protocols.ActionAlarm, answer: pushDiagnostic},
-		0x05: {name: "ALARM_8 indication", action: protocols.ActionAlarm},
-		0x06: {name: "NOTIFY indication", action: protocols.ActionAlarm},
+		0x05: {name: "ALARM_8 indication", action: protocols.ActionAlarm, answer: pushAlarm},
+		0x06: {name: "NOTIFY indication", action: protocols.ActionAlarm, answer: pushAlarm},
 		0x07: {name: "ALARM_8 lock", action: protocols.ActionConfigure},
 		0x08: {name: "ALARM_8 unlock", action: protocols.ActionConfigure},
-		0x09: {name: "SCAN indication", action: protocols.ActionAlarm},
-		0x0b: {name: "ALARM ack", action: protocols.ActionAlarm},
-		0x0c: {name: "ALARM ack indication", action: protocols.ActionAlarm},
+		0x09: {name: "SCAN indication", action: protocols.ActionAlarm, answer: pushAlarm},
+		0x0b: {name: "ALARM ack", action: protocols.ActionAlarm, read: readAlarmAck},
+		0x0c: {name: "ALARM ack indication", action: protocols.ActionAlarm, answer: pushAlarm},
 		0x0d: {name: "ALARM lock indication", action: protocols.ActionAlarm},
 		0x0e: {name: "ALARM unlock indication", action: protocols.ActionAlarm},
-		0x11: {name: "ALARM_SQ indication", action: protocols.ActionAlarm},
-		0x12: {name: "ALARM_S indication", action: protocols.ActionAlarm},
+		0x11: {name: "ALARM_SQ indication", action: protocols.ActionAlarm, answer: pushAlarm},
+		0x12: {name: "ALARM_S indication", action: protocols.ActionAlarm, answer: pushAlarm},
 		0x13: {name: "ALARM query", action: protocols.ActionAlarm},
-		0x16: {name: "NOTIFY_8 indication", action: protocols.ActionAlarm},
+		0x16: {name: "NOTIFY_8 indication", action: protocols.ActionAlarm, answer: pushAlarm},
 	}},
-	groupSecurity: {"Security", protocols.ActionLogin, []*function{
+	groupSecurity: {name: "Security", action: protocols.ActionLogin, subs: []*function{
 		0x01: {name: "PLC password", action: protocols.ActionLogin},
+		0x02: {name: "Clear password", action: protocols.ActionConnect},
 	}},
-	groupPBC: {"PBC BSEND/BRECV", protocols.ActionWrite, nil},
-	groupTime: {"Time functions", protocols.ActionRead, []*function{
-		0x01: {name: "Read clock", action: protocols.ActionRead},
-		0x02: {name: "Set clock", action: protocols.ActionConfigure},
-		0x03: {name: "Read clock (following)", action: protocols.ActionRead},
-		0x04: {name: "Set clock", action: protocols.ActionConfigure},
+	groupPBC: {name: "PBC BSEND/BRECV", any: &function{
+		name: "PBC BSEND/BRECV", action: protocols.ActionWrite, read: readBlockSend, answer: answerBlockSend,
 	}},
-	groupNC: {"NC programming", protocols.ActionDownload, []*function{
+	groupTime: {name: "Time functions", action: protocols.ActionRead, subs: []*function{
+		0x01: {name: "Read clock", action: protocols.ActionRead, read: readClock, answer: answerClock},
+		0x02: {name: "Set clock", action: protocols.ActionConfigure, read: readClock},
+		0x03: {name: "Read clock (following)", action: protocols.ActionRead, read: readClock, answer: answerClock},
+		0x04: {name: "Set clock", action: protocols.ActionConfigure, read: readClock},
+	}},
+	groupNC: {name: "NC programming", action: protocols.ActionDownload, subs: []*function{
 		0x01: {name: "NC request download", action: protocols.ActionDownload},
 		0x02: {name: "NC download block", action: protocols.ActionDownload},
 		0x03: {name: "NC continue download", action: protocols.ActionDownload},
@@ -121,11 +125,11 @@ func (h udHead) lookup() *function {
 	if g == nil {
 		return unknown("Userdata group", h.group)
 	}
+	if g.any != nil {
+		return g.any
+	}
 	if int(h.sub) < len(g.subs) && g.subs[h.sub] != nil {
 		return g.subs[h.sub]
-	}
-	if g.subs == nil {
-		return &function{name: g.name, action: g.action}
 	}
 	f := unknown(g.name, h.sub)
 	f.action = g.action

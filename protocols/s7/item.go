@@ -14,6 +14,7 @@ const (
 	syntaxNCK      = 0x82 // numerical control: area, column, line, module
 	syntaxNCKMetre = 0x83 // the same in metric units
 	syntaxNCKInch  = 0x84 // the same in inches
+	syntaxDrive    = 0xa2 // drive: parameter, index
 	syntaxDBRead   = 0xb0 // several areas of data blocks, as WinCC asks
 	syntaxSymbolic = 0xb2 // symbolic, as S7-1200 and S7-1500 are asked
 )
@@ -26,7 +27,7 @@ const specification = 0x12
 
 // item is one variable of a message: its address from a request, its result from an answer, or both.
 type item struct {
-	path  []byte // what syntaxSymbolic, syntaxNCK and unknown syntaxes say; borrowed
+	path  []byte // what syntaxes other than those of areas say; borrowed
 	value []byte // borrowed
 	start uint32 // byte offset; number of a counter or timer
 	db    uint16
@@ -230,13 +231,17 @@ func (it *item) describe(o *protocols.Object, names *names) {
 	case syntaxSymbolic:
 		o.Name = names.symbol(it)
 	case syntaxNCK, syntaxNCKMetre, syntaxNCKInch:
-		if len(it.path) < 7 {
-			o.Name = names.syntax(it.syntax)
+		if len(it.path) >= nckLen {
+			it.describeNCK(o, names)
 			return
 		}
-		o.Area, o.Name = "NCK", names.module(it.path[5])
-		o.First, o.Count = uint32(binary.BigEndian.Uint16(it.path[1:])), uint32(it.path[6])
-		o.Unit, o.HasUnit = uint16(it.path[0]), true
+		o.Name = names.syntax(it.syntax)
+	case syntaxDrive:
+		if len(it.path) >= driveLen {
+			it.describeDrive(o, names)
+			return
+		}
+		o.Name = names.syntax(it.syntax)
 	default:
 		o.Name = names.syntax(it.syntax)
 	}

@@ -37,7 +37,8 @@ type message struct {
 	code      uint8            // return code of userdata
 	coded     bool
 	outcome   protocols.Outcome
-	object    protocols.Object // what the message is about, when it has no items
+	object    protocols.Object   // what the message is about, when it has no items
+	more      []protocols.Object // and what else
 	values    protocols.Values
 	items     []item
 	addressed bool // items carry addresses, not only results
@@ -45,13 +46,22 @@ type message struct {
 	facts     []protocols.Fact
 	maxPDU    uint16
 	filename  []byte
+	loadLen   uint32 // of a block on its way, in bytes of load memory
+	codeLen   uint32 // and of code
 	block     block
 	service   []byte
 	arguments []byte
 	szlID     uint16
 	szlIndex  uint16
 	hasSZL    bool
-	err       error
+	szl       szlList // of an answer that is whole
+	clock     []byte  // a time of eight bytes
+
+	// What only a detail shows of a controller's blocks.
+	blockCounts map[string]uint16
+	blockList   []uint16
+	blockInfo   *DetailBlock
+	err         error
 }
 
 // reset readies p for the next message. The items' room stays, and what they borrowed until others take it.
@@ -127,10 +137,11 @@ func (p *message) header(b []byte) {
 // events gives one event for every item, or one for the message; never more than the message has bytes, for an answer
 // of few could else repeat a request of many.
 func (c *conversation) events(dst []protocols.Event, p *message) []protocols.Event {
-	start, about := len(dst), 1
+	start, about := len(dst), 1+len(p.more)
 	if p.addressed && len(p.items) > 0 {
-		about = min(len(p.items), p.size)
+		about = len(p.items)
 	}
+	about = min(about, p.size)
 	dst = slices.Grow(dst, about)[:start+about]
 	for i := range dst[start:] {
 		ev := &dst[start+i]
@@ -144,13 +155,14 @@ func (c *conversation) events(dst []protocols.Event, p *message) []protocols.Eve
 			it.describe(&ev.Object, &c.names)
 			it.evaluate(&ev.Values)
 			ev.Outcome = p.itemOutcome(it)
+		} else if i > 0 {
+			ev.Object, ev.Outcome = p.more[i-1], dst[start].Outcome
+		} else {
+			ev.Object, ev.Values, ev.Outcome = p.object, p.values, p.commonOutcome()
 		}
 	}
 	first := &dst[start]
 	first.Facts = p.facts
-	if !p.addressed || len(p.items) == 0 {
-		first.Object, first.Values, first.Outcome = p.object, p.values, p.commonOutcome()
-	}
 	if p.detail {
 		first.Detail = newDetail(p)
 	}

@@ -116,15 +116,6 @@ func symbolText(it *item) string {
 	return string(text)
 }
 
-// module names a module of a numerical control.
-func (n *names) module(code uint8) string {
-	key := append(n.scratch[:0], 'm', code)
-	if text, ok := n.lookup(key); ok {
-		return text
-	}
-	return n.keep(key, fmt.Sprintf("module 0x%02x", code))
-}
-
 // syntax names an address that is not read further.
 func (n *names) syntax(code uint8) string {
 	key := append(n.scratch[:0], 'x', code)

@@ -65,17 +65,31 @@ func (p *message) serve() {
 	if name == "_INSE" || name == "_INS2" || name == "_DELE" {
 		if b, ok := blockOfArguments(p.arguments); ok {
 			p.block = b
+			count := int(p.arguments[0])
 			p.arguments = p.arguments[2:]
-			p.filename = p.arguments[:min(len(p.arguments), 8)]
+			p.filename = p.arguments[:min(len(p.arguments), blockArgument)]
 			p.object = b.object()
+			p.furtherBlocks(count)
 			return
 		}
 	}
 	p.object = protocols.Object{Area: "program", Name: printable(p.service)}
 }
 
-// blockOfArguments reads an argument block that lists blocks: their count, a zero, and eight characters each. The first
-// stands for all.
+// blockArgument is the length of a block in the argument block of a service: kind, number, memory.
+const blockArgument = 8
+
+// furtherBlocks reads the blocks behind the first, of count in all.
+func (p *message) furtherBlocks(count int) {
+	for b := p.arguments; count > 1 && len(b) >= 2*blockArgument; count-- {
+		b = b[blockArgument:]
+		if next, ok := parseBlock(b); ok {
+			p.more = append(p.more, next.object())
+		}
+	}
+}
+
+// blockOfArguments reads the first of an argument block that lists blocks: their count, a zero, and the blocks.
 func blockOfArguments(b []byte) (block, bool) {
 	if len(b) < 9 || b[0] == 0 {
 		return block{}, false

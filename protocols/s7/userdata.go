@@ -162,10 +162,11 @@ func (p *message) setSZL(c *conversation, id, index uint16) {
 
 // statusLists names the system status lists that tell how the controller is, not what it is: by the lower byte of
 // their number.
-var statusLists = map[uint8]bool{
-	0x19: true, // LEDs
+var statusLists = [256]bool{
+	0x19: true, // lights
 	0x24: true, // operating mode
-	0x74: true, // LEDs
+	0x74: true, // lights
+	0xa0: true, // diagnostic buffer
 }
 
 // readBlockKind reads a request to list the blocks of a kind: two hexadecimal digits.
@@ -198,12 +199,8 @@ func pushDiagnostic(c *conversation, p *message) {
 	}
 	id := binary.BigEndian.Uint16(p.data)
 	p.object = protocols.Object{Area: "diagnostic-event", Name: c.names.number(id)}
-	if mode := eventModes[id]; mode != "" {
+	p.szl = szlList{size: diagnosticLen, count: 1, records: p.data}
+	if mode := eventMode(id); mode != "" {
 		p.facts = []protocols.Fact{{About: protocols.Server, Key: protocols.FactMode, Value: mode}}
 	}
-}
-
-// eventModes gives the mode that a diagnostic event reports.
-var eventModes = map[uint16]string{
-	0x4301: "startup", 0x4302: "run", 0x4303: "stop", 0x4304: "stop", 0x4305: "hold", 0x4306: "startup",
 }
