@@ -23,6 +23,7 @@ import (
 	"github.com/spanwatch/spanwatch/protocols/s7"
 	"github.com/spanwatch/spanwatch/protocols/snmp"
 	"github.com/spanwatch/spanwatch/protocols/ssh"
+	"github.com/spanwatch/spanwatch/protocols/tls"
 )
 
 // Specs gives every protocol in probing order: those with the most telling first bytes come first. Two framings of one
@@ -32,7 +33,7 @@ func Specs() []protocols.Spec {
 		opcua.Spec, s7.Spec, modbus.Spec, modbus.RTU, enip.Spec,
 		dhcp.Spec, dns.Spec, netbios.Spec, lldp.Spec, cdp.Spec, profinet.Spec, snmp.Spec, bacnet.Spec,
 		iec104.Spec,
-		http.Spec, ssh.Spec,
+		http.Spec, tls.Spec, ssh.Spec,
 	}, recognised.Specs()...)
 }
 

@@ -17,7 +17,7 @@ var homes = func() []string {
 		"../opcua/testdata", "../s7/testdata", "../modbus/testdata", "../modbus/testdata/rtu", "../enip/testdata",
 		"../dhcp/testdata", "../dns/testdata", "../netbios/testdata", "../lldp/testdata", "../cdp/testdata", "../profinet/testdata", "../snmp/testdata", "../bacnet/testdata",
 		"../iec104/testdata",
-		"../http/testdata", "../ssh/testdata",
+		"../http/testdata", "../tls/testdata", "../ssh/testdata",
 	}
 	for _, spec := range recognised.Specs() {
 		list = append(list, filepath.Join("../recognised/testdata", spec.Name))
