@@ -42,8 +42,10 @@ type Detail struct {
 	ProductURI      string        `json:"product_uri,omitempty"`
 	SessionName     string        `json:"session_name,omitempty"`
 	UserToken       string        `json:"user_token,omitempty"`
+	UserTokens      []string      `json:"user_tokens,omitempty"`
 	Subscription    *uint32       `json:"subscription,omitempty"`
 	Nodes           []string      `json:"nodes,omitempty"`
+	Ranges          []string      `json:"ranges,omitempty"`
 	Values          []any         `json:"values,omitempty"`
 	Events          [][]any       `json:"events,omitempty"`
 	Methods         []string      `json:"methods,omitempty"`
@@ -65,6 +67,13 @@ type Certificate struct {
 
 // shown gives a number that a detail shows even when it is 0. Only a detail pays for its allocation.
 func shown(n uint32) *uint32 { return &n }
+
+// indexRange lists which part of an array a message is about, where it is not about the whole.
+func (d *conversation) indexRange(raw, part []byte) {
+	if d.detail != nil && len(part) > 0 && raw != nil && len(d.detail.Ranges) < maxListed {
+		d.detail.Ranges = append(d.detail.Ranges, nodeText(raw)+" "+text(part))
+	}
+}
 
 // value lists one value, or the status that stands in its place, if somebody asked for details.
 func (d *conversation) value(v value, s status) {

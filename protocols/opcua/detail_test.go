@@ -2,6 +2,8 @@ package opcua
 
 import (
 	"encoding/json"
+	"net/netip"
+	"slices"
 	"testing"
 
 	"github.com/spanwatch/spanwatch/protocols"
@@ -80,5 +82,36 @@ func TestAuditEntry(t *testing.T) {
 	body := join(numeric(0, 473), []byte{0, 0}, make([]byte, 8), le32(1), le32(0), str("shift 3"), le32(0), []byte{0, 0, 0}, []byte{1})
 	if got := detailOf(t, opened(t), protocols.Client, chunk("F", 2, body)).AuditEntry; got != "shift 3" {
 		t.Errorf("audit entry %q", got)
+	}
+}
+
+// Of an array one element may be read or written; the element shows beside the node.
+func TestIndexRanges(t *testing.T) {
+	d := opened(t)
+	write := join(ask(673), le32(1), numeric(2, 7), le32(attributeValue), str("3:5"), []byte{1, byte(typeBoolean), 1})
+	if got := detailOf(t, d, protocols.Client, chunk("F", 2, write)).Ranges; len(got) != 1 || got[0] != "ns=2;i=7 3:5" {
+		t.Errorf("%q", got)
+	}
+	if got := detailOf(t, d, protocols.Client, chunk("F", 3, ask(631), read(numeric(2, 7)))).Ranges; got != nil {
+		t.Errorf("%q for the whole array", got)
+	}
+}
+
+// A directory tells of others: of those whose address it gives.
+func TestServersOnNetwork(t *testing.T) {
+	record := func(name, url string) []byte { return join(le32(1), str(name), str(url), le32(1), str("LDS")) }
+	body := join(answer(12209, 0), make([]byte, 8), le32(3),
+		record("boiler", "opc.tcp://10.0.0.7:4840"), record("pump", "opc.tcp://pump:4840"), record("self", "opc.tcp://127.0.0.1"))
+	events, err := dissect(t, opened(t), protocols.Server, chunk("F", 2, body))
+	if err != nil || len(events) != 1 {
+		t.Fatalf("%d events, error %v", len(events), err)
+	}
+	addr := netip.MustParseAddr("10.0.0.7")
+	want := []protocols.Fact{
+		{Addr: addr, Key: protocols.FactApplication, Value: "boiler", Confidence: 60},
+		{Addr: addr, Key: protocols.FactURL, Value: "opc.tcp://10.0.0.7:4840", Confidence: 60},
+	}
+	if !slices.Equal(events[0].Facts, want) {
+		t.Errorf("%+v, want %+v", events[0].Facts, want)
 	}
 }

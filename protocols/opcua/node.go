@@ -40,9 +40,10 @@ func (d *conversation) attribute(raw []byte, id uint32) protocols.Object {
 }
 
 // readValueID takes a ReadValueId (Part 4, 7.29).
-func readValueID(c *wire.Cursor) (raw []byte, attribute uint32) {
+func (d *conversation) readValueID() (raw []byte, attribute uint32) {
+	c := &d.body
 	raw, attribute = rawNodeID(c), c.LE32()
-	octets(c) // index range
+	d.indexRange(raw, octets(c))
 	skipQualifiedName(c)
 	return raw, attribute
 }
@@ -67,7 +68,7 @@ func (d *conversation) readNodes() {
 	c := &d.body
 	c.Skip(12) // maximum age, wanted timestamps
 	for range d.count(leastReadValue) {
-		raw, attribute := readValueID(c)
+		raw, attribute := d.readValueID()
 		if c.Failed() {
 			return
 		}
@@ -101,7 +102,7 @@ func (d *conversation) writeNodes() {
 	c := &d.body
 	for range d.count(leastWriteValue) {
 		raw, attribute := rawNodeID(c), c.LE32()
-		octets(c) // index range
+		d.indexRange(raw, octets(c))
 		v, s := dataValue(c, 0)
 		if c.Failed() {
 			return
@@ -151,7 +152,7 @@ func (d *conversation) readHistory() {
 	c.Skip(5) // wanted timestamps, release of continuation points
 	for range d.count(leastHistory) {
 		raw := rawNodeID(c)
-		octets(c) // index range
+		d.indexRange(raw, octets(c))
 		skipQualifiedName(c)
 		octets(c) // continuation point
 		if c.Failed() {

@@ -50,7 +50,7 @@ func serviceOf(id uint32) *service {
 // serviceTable has the services of Part 4 with the ids of Part 6, annex A (NodeIds.csv), Encoding_DefaultBinary.
 var serviceTable = [...]pair{
 	{"FindServers", 422, 425, protocols.ActionIdentify, (*conversation).askEndpoint, (*conversation).foundServers},
-	{"FindServersOnNetwork", 12208, 12209, protocols.ActionIdentify, nil, nil},
+	{"FindServersOnNetwork", 12208, 12209, protocols.ActionIdentify, nil, (*conversation).foundOnNetwork},
 	{"GetEndpoints", 428, 431, protocols.ActionIdentify, (*conversation).askEndpoint, (*conversation).gotEndpoints},
 	{"RegisterServer", 437, 440, protocols.ActionConnect, (*conversation).registerServer, nil},
 	{"RegisterServer2", 12211, 12212, protocols.ActionConnect, (*conversation).registerServer, nil},

@@ -2,6 +2,7 @@ package opcua
 
 import (
 	"net/netip"
+	"slices"
 	"strings"
 
 	"github.com/spanwatch/spanwatch/protocols"
@@ -83,6 +84,7 @@ func (d *conversation) describe(about subject, a application) {
 const (
 	leastApplication = 4 + 4 + 1 + 4 + 4 + 4 + 4
 	leastTokenPolicy = 4 + 4 + 4 + 4 + 4
+	leastRecord      = 4 + 4 + 4 + 4
 	leastEndpoint    = 4 + leastApplication + 4 + 4 + 4 + 4 + 4 + 1
 )
 
@@ -99,7 +101,7 @@ func (d *conversation) endpoints() {
 		mode, policy := modeName(c.LE32()), octets(c)
 		for i := count(c, leastTokenPolicy); i > 0 && !c.Failed(); i-- {
 			octets(c) // policy id
-			c.Skip(4) // token type
+			d.listToken(c.LE32())
 			octets(c) // issued token type
 			octets(c) // issuer
 			octets(c) // policy URI
@@ -117,6 +119,17 @@ func (d *conversation) endpoints() {
 		offered = appendOffer(offered, mode, policy)
 	}
 	d.tell(server, protocols.FactProtection, []byte(strings.Join(offered, ", ")), 0)
+}
+
+// tokenTypes are the ways in which a user may identify (Part 4, 7.42), under the names of [protocols.Security].
+var tokenTypes = [...]string{"anonymous", "username", "certificate", "issued"}
+
+// listToken lists a way in which the server lets users identify.
+func (d *conversation) listToken(kind uint32) {
+	if d.detail == nil || kind >= uint32(len(tokenTypes)) || slices.Contains(d.detail.UserTokens, tokenTypes[kind]) {
+		return
+	}
+	d.detail.UserTokens = append(d.detail.UserTokens, tokenTypes[kind])
 }
 
 // maxOffers bounds the kinds of protection that are told of a server.
@@ -163,12 +176,39 @@ func (d *conversation) foundServers() {
 			return
 		}
 		about := subject{side: protocols.Server}
-		if addr, err := netip.ParseAddr(string(host(a.url))); err == nil && !addr.IsLoopback() && !addr.IsUnspecified() {
-			about.addr = addr.WithZone("")
+		if addr, ok := address(a.url); ok {
+			about.addr = addr
 		} else if n > 1 {
 			continue
 		}
 		d.describe(about, a)
+	}
+}
+
+// address gives the address in a URL, where it is one that says who is meant.
+func address(url []byte) (netip.Addr, bool) {
+	addr, err := netip.ParseAddr(string(host(url)))
+	return addr.WithZone(""), err == nil && !addr.IsLoopback() && !addr.IsUnspecified()
+}
+
+// foundOnNetwork reads the parameters of a FindServersOnNetworkResponse (Part 4, 5.4.3): servers that announced
+// themselves to a directory. Those whose URL has an address are told of.
+func (d *conversation) foundOnNetwork() {
+	c := &d.body
+	c.Skip(8) // since when
+	for range d.count(leastRecord) {
+		c.Skip(4) // number of the record
+		name, url := octets(c), octets(c)
+		skipStrings(c, 1) // capabilities
+		if c.Failed() {
+			return
+		}
+		d.show(func(x *Detail) *string { return &x.EndpointURL }, url)
+		if addr, ok := address(url); ok {
+			about := subject{addr: addr}
+			d.tell(about, protocols.FactApplication, name, 60)
+			d.tell(about, protocols.FactURL, url, 60)
+		}
 	}
 }
 

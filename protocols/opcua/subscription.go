@@ -80,7 +80,7 @@ func (d *conversation) monitor() {
 	d.request.subscription = d.subscription()
 	c.Skip(4) // wanted timestamps
 	for range d.count(leastMonitored) {
-		raw, attribute := readValueID(c)
+		raw, attribute := d.readValueID()
 		c.Skip(4) // mode
 		handle, filter := d.monitoring()
 		if c.Failed() {
