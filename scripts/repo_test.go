@@ -54,6 +54,7 @@ var imports = map[string][]string{
 	"capture":        {},
 	"capture/packet": {},
 	"capture/stream": {"capture/packet"},
+	"capture/live":   {"capture"},
 
 	"agent/pipeline":  {"protocols", "capture", "capture/packet", "capture/stream"},
 	"agent/inventory": {"protocols"},
