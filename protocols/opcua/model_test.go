@@ -2,9 +2,11 @@ package opcua
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/gopcua/opcua/id"
 	"github.com/gopcua/opcua/ua"
 	"pgregory.net/rapid"
 
@@ -162,6 +164,39 @@ func TestAgainstAnotherEncoder(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// The numbers of the tables are those that an independent implementation took from the specification's own tables.
+func TestNumbersAgainstAnotherTable(t *testing.T) {
+	type number struct {
+		id   uint32
+		name string // or its end
+	}
+	numbers := []number{
+		{buildInfoID, "BuildInfo_Encoding_DefaultBinary"}, {serverStatusID, "ServerStatusDataType_Encoding_DefaultBinary"},
+		{dataChangeID, "DataChangeNotification_Encoding_DefaultBinary"}, {eventListID, "EventNotificationList_Encoding_DefaultBinary"},
+		{statusChangeID, "StatusChangeNotification_Encoding_DefaultBinary"}, {eventFilterID, "EventFilter_Encoding_DefaultBinary"},
+		{rangeID, "Range_Encoding_DefaultBinary"}, {engineeringID, "EUInformation_Encoding_DefaultBinary"},
+		{userTokenID, "UserNameIdentityToken_Encoding_DefaultBinary"},
+	}
+	for n, name := range histories {
+		numbers = append(numbers, number{n, name + "_Encoding_DefaultBinary"})
+	}
+	for node, m := range methods {
+		var n uint32
+		if _, err := fmt.Sscanf(node, "i=%d", &n); err != nil {
+			t.Errorf("method %q: %v", node, err)
+		}
+		numbers = append(numbers, number{n, "_" + m.name})
+	}
+	for _, s := range serviceRows[1:] {
+		numbers = append(numbers, number{uint32(s.id), s.name + "_Encoding_DefaultBinary"})
+	}
+	for _, n := range numbers {
+		if got := id.Name(n.id); !strings.HasSuffix(strings.ToLower(got), strings.ToLower(n.name)) {
+			t.Errorf("%d is %s, not %s", n.id, got, n.name)
+		}
 	}
 }
 
