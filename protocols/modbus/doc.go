@@ -28,10 +28,9 @@ var Spec = protocols.Spec{
 // RTU is Modbus in serial frames over TCP: no header, but a checksum (Modbus over Serial Line V1.02 §2.5.1). Its
 // records carry the same name.
 var RTU = protocols.Spec{
-	Name:   "modbus",
-	Probe:  probeRTU,
-	Length: lengthRTU,
-	New:    func() protocols.Dissector { return &dissector{rtu: true} },
+	Name:  "modbus",
+	Probe: probeRTU,
+	New:   func() protocols.Dissector { return &serial{dissector{rtu: true}} },
 }
 
 // Messages lists the names in the function tables: what [protocols.Event.Message] can be, but for the codes that

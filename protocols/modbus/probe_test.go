@@ -118,7 +118,7 @@ func TestProbeRTU(t *testing.T) {
 		{"request, then something else", "11 03 006b 0003 7687 ff", protocols.No},
 		{"answer", "01 03 02 0007 f986", protocols.YesServer},
 		{"exception", "11 84 02 c304", protocols.YesServer},
-		{"broadcast", "00 06 0001 0003 981a", protocols.No},
+		{"broadcast", "00 06 0001 0003 99da", protocols.No},
 		{"address of nobody", "f8 03 006b 0003", protocols.No},
 		{"function of nobody", "11 63 006b 0003", protocols.No},
 		{"iec 104 startdt", "68 04 07 00 00 00", protocols.No},

@@ -26,27 +26,38 @@ func (m *message) decodeRTU(b []byte, from protocols.Side) {
 	m.decodeUnit(b[:len(b)-2], from)
 }
 
-// lengthRTU finds the length that the function may have in either direction and at which the checksum fits. Of two it is
-// the longer: a frame whose checksum ends in 0 fits without that byte, too, and no frame begins with 0 but a broadcast.
-func lengthRTU(b []byte) int {
+// serial is the state of a conversation in serial frames. It frames its own stream, because a frame does not say which
+// way it goes: a request whose checksum ends in 0 fits without that byte, too, and may be as long as an answer then.
+type serial struct{ dissector }
+
+// Next implements [protocols.Framer]: negative where no frame begins, so that the next byte is tried. What the other
+// side might send is tried last; who is who may be a guess.
+func (*serial) Next(from protocols.Side, b []byte) int {
 	if len(b) < 2 {
 		return 0
 	}
-	waiting := false
-	best := -1
-	for _, size := range [2]int{requestSize(b), answerSize(b)} {
+	sizes := [2]int{protocols.Client: requestSize(b), protocols.Server: answerSize(b)}
+	for _, size := range [2]int{sizes[from], sizes[from.Other()]} {
 		switch {
 		case size < 0, size > rtuMax:
 		case size == 0, size > len(b):
-			waiting = true
-		case size > best && checksumFits(b[:size]):
-			best = size
+			return 0
+		case checksumFits(b[:size]):
+			return size
 		}
 	}
-	if best < 0 && waiting {
-		return 0
-	}
-	return best
+	return -1
+}
+
+// Depth implements [protocols.Framer].
+func (*serial) Depth() protocols.Depth { return protocols.DepthDecoded }
+
+// frameSize gives the length of the frame at the start of b, whose direction is not known: the longer one of two that
+// fit. It is 0 when more bytes are needed to tell, negative when no frame begins there.
+func frameSize(b []byte) int {
+	var any serial
+	asked, answered := any.Next(protocols.Client, b), any.Next(protocols.Server, b)
+	return max(asked, answered)
 }
 
 // probeRTU wants nothing but whole frames with their checksums, each of which makes sense.
@@ -59,7 +70,7 @@ func probeRTU(t protocols.Transport, b []byte) protocols.Match {
 		if b[0] == 0 || b[0] > rtuMaxAddress {
 			return protocols.No
 		}
-		n := lengthRTU(b)
+		n := frameSize(b)
 		switch {
 		case n < 0, n == 0 && !promising(b):
 			return protocols.No

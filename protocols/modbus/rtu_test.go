@@ -9,39 +9,30 @@ import (
 	"github.com/spanwatch/spanwatch/protocols"
 )
 
-// serial makes a frame of unit, function and fields.
-func serial(b ...byte) []byte { return binary.LittleEndian.AppendUint16(b, checksum(b)) }
+// frame makes a frame of unit, function and fields.
+func frame(b ...byte) []byte { return binary.LittleEndian.AppendUint16(b, checksum(b)) }
 
-// serialReader cuts the bytes of one side into messages, as the sensor does: where synchronisation is lost it looks for
-// the next frame with the probe.
+// serialReader cuts the bytes of one side into messages, as the sensor does.
 type serialReader struct {
+	serial
+	from protocols.Side
 	buf  []byte
-	lost bool
 	read []string
 }
 
 func (r *serialReader) segment(b []byte) {
 	r.buf = append(r.buf, b...)
 	for len(r.buf) > 0 {
-		if r.lost {
-			switch probeRTU(protocols.TransportTCP, r.buf) {
-			case protocols.More:
-				return
-			case protocols.No:
-				r.buf = r.buf[1:]
-				continue
-			}
-			r.lost = false
-		}
-		switch n := lengthRTU(r.buf); {
+		n := r.Next(r.from, r.buf)
+		switch {
 		case n < 0:
-			r.lost, r.buf = true, r.buf[1:]
-		case n == 0:
+			r.buf = r.buf[1:]
+			continue
+		case n == 0, n > len(r.buf):
 			return
-		default:
-			r.read = append(r.read, string(r.buf[:n]))
-			r.buf = r.buf[n:]
 		}
+		r.read = append(r.read, string(r.buf[:n]))
+		r.buf = r.buf[n:]
 	}
 }
 
@@ -55,24 +46,24 @@ func randomFrame(random *rand.Rand, from protocols.Side) []byte {
 	if from == protocols.Client {
 		switch random.IntN(4) {
 		case 0:
-			return serial(append([]byte{unit, 16, ref, ref, 0, n, 2 * n}, values...)...)
+			return frame(append([]byte{unit, 16, ref, ref, 0, n, 2 * n}, values...)...)
 		case 1:
-			return serial(unit, 6, ref, ref, n, ref)
+			return frame(unit, 6, ref, ref, n, ref)
 		case 2:
-			return serial(unit, 17)
+			return frame(unit, 17)
 		default:
-			return serial(unit, byte(1+random.IntN(4)), ref, ref, 0, n)
+			return frame(unit, byte(1+random.IntN(4)), ref, ref, 0, n)
 		}
 	}
 	switch random.IntN(4) {
 	case 0:
-		return serial(unit, 0x83, 2)
+		return frame(unit, 0x83, 2)
 	case 1:
-		return serial(unit, 16, ref, ref, 0, n)
+		return frame(unit, 16, ref, ref, 0, n)
 	case 2:
-		return serial(append([]byte{unit, 1, 2 * n}, values...)...)
+		return frame(append([]byte{unit, 1, 2 * n}, values...)...)
 	default:
-		return serial(append([]byte{unit, 3, 2 * n}, values...)...)
+		return frame(append([]byte{unit, 3, 2 * n}, values...)...)
 	}
 }
 
@@ -84,11 +75,11 @@ func TestSerialFramesCutAnywhere(t *testing.T) {
 		var want []string
 		var stream []byte
 		for range 1 + random.IntN(30) {
-			frame := randomFrame(random, from)
-			want = append(want, string(frame))
-			stream = append(stream, frame...)
+			b := randomFrame(random, from)
+			want = append(want, string(b))
+			stream = append(stream, b...)
 		}
-		var r serialReader
+		r := serialReader{from: from}
 		for longest := 1 + random.IntN(300); len(stream) > 0; {
 			n := min(1+random.IntN(longest), len(stream))
 			r.segment(stream[:n])
@@ -106,11 +97,11 @@ func TestSerialNoiseBetweenFrames(t *testing.T) {
 	for range 500 {
 		from := protocols.Side(random.IntN(2))
 		var before, behind []string
-		var r serialReader
+		r := serialReader{from: from}
 		for range 1 + random.IntN(5) {
-			frame := randomFrame(random, from)
-			before = append(before, string(frame))
-			r.segment(frame)
+			b := randomFrame(random, from)
+			before = append(before, string(b))
+			r.segment(b)
 		}
 		noise := make([]byte, 1+random.IntN(40))
 		for i := range noise {
@@ -118,10 +109,10 @@ func TestSerialNoiseBetweenFrames(t *testing.T) {
 		}
 		r.segment(noise)
 		for far := 0; far < 4*rtuMax; {
-			frame := randomFrame(random, from)
-			behind = append(behind, string(frame))
-			r.segment(frame)
-			far += len(frame)
+			b := randomFrame(random, from)
+			behind = append(behind, string(b))
+			r.segment(b)
+			far += len(b)
 		}
 		if len(r.read) < len(before) || !cmp.Equal(before, r.read[:len(before)]) {
 			t.Fatalf("noise %x reached back: read %x of %x", noise, r.read, before)
@@ -132,11 +123,40 @@ func TestSerialNoiseBetweenFrames(t *testing.T) {
 			t.Fatalf("noise %x: read %x of %x", noise, found, behind)
 		}
 		cost := 0
-		for _, frame := range behind[:missing] {
-			cost += len(frame)
+		for _, b := range behind[:missing] {
+			cost += len(b)
 		}
 		if cost > rtuMax {
 			t.Fatalf("noise %x cost %d bytes", noise, cost)
+		}
+	}
+}
+
+// Where a frame ends depends on which way it goes, and must be told as soon as its bytes are there: an answer that waits
+// for the next one would be given to the next request.
+func TestSerialFrameEnds(t *testing.T) {
+	for name, test := range map[string]struct {
+		from  protocols.Side
+		bytes string
+		want  int
+	}{
+		"nothing but a unit":                        {protocols.Client, "11", 0},
+		"request":                                   {protocols.Client, "11 03 006b 0003 7687", 8},
+		"request, half":                             {protocols.Client, "11 03 006b 0003", 0},
+		"request, wrong checksum":                   {protocols.Client, "11 03 006b 0003 7688", -1},
+		"request that is whole without its last":    {protocols.Client, "05 01 0202 0049 5c00", 8},
+		"the same, half":                            {protocols.Client, "05 01 0202 0049 5c", 0},
+		"the same bytes as an answer":               {protocols.Server, "05 01 02 0200 495c", 7},
+		"answer":                                    {protocols.Server, "01 03 02 0007 f986", 7},
+		"answer from who was taken for the client":  {protocols.Client, "01 03 02 0007 f986 01", 7},
+		"request from who was taken for the server": {protocols.Server, "11 03 006b 0003 7687", 8},
+		"exception":                                 {protocols.Server, "11 84 02 c304", 5},
+		"broadcast":                                 {protocols.Client, "00 06 0001 0003 99da", 8},
+		"function of nobody":                        {protocols.Client, "11 63 006b 0003", -1},
+		"longer than a frame may be":                {protocols.Server, "11 03 fe 0000 000000", -1},
+	} {
+		if got := (&serial{}).Next(test.from, unhex(t, test.bytes)); got != test.want {
+			t.Errorf("%s: %d, want %d", name, got, test.want)
 		}
 	}
 }

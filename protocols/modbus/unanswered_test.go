@@ -50,8 +50,8 @@ func TestUnanswered(t *testing.T) {
 		"force listen only mode":                 {false, []step{{c, "0001 0000 0006 01 08 0004 0000"}}, 0, 0},
 		"what is asked of one that only listens": {false, []step{{c, "0001 0000 0006 01 08 0004 0000"}, {c, ask2}}, 0, 1},
 		"serial: answered":                       {true, []step{{c, "01 03 0000 0001 840a"}, {s, "01 03 02 0007 f986"}}, 0, 0},
-		"serial: broadcast":                      {true, []step{{c, "00 06 0001 0003 981a"}}, 0, 0},
-		"serial: broadcast, then an answer":      {true, []step{{c, "00 06 0001 0003 981a"}, {c, "01 03 0000 0001 840a"}, {s, "01 03 02 0007 f986"}}, 0, 0},
+		"serial: broadcast":                      {true, []step{{c, "00 06 0001 0003 99da"}}, 0, 0},
+		"serial: broadcast, then an answer":      {true, []step{{c, "00 06 0001 0003 99da"}, {c, "01 03 0000 0001 840a"}, {s, "01 03 02 0007 f986"}}, 0, 0},
 		"serial: another unit answers later":     {true, []step{{c, "11 03 006b 0003 7687"}, {c, "01 03 0000 0001 840a"}, {s, "01 03 02 0007 f986"}}, 1, 0},
 		"serial: open at the end":                {true, []step{{c, "11 03 006b 0003 7687"}}, 0, 1},
 	} {
