@@ -64,11 +64,10 @@ func answerBlockInfo(_ *conversation, p *message) {
 		return
 	}
 	r := wire.New(p.data)
-	kind := r.Bytes(2)
-	r.Skip(8) // length of what follows, two bytes, mark, a byte, flags
-	d := DetailBlock{Kind: blockKind(kind)}
+	r.Skip(10) // two bytes, length of what follows, two bytes, mark, a byte, flags
+	var d DetailBlock
 	language := r.U8()
-	r.Skip(1) // kind once more
+	d.Kind = blockKind(fmt.Appendf(nil, "%02X", r.U8()))
 	d.Number, d.LoadLength = r.U16(), r.U32()
 	d.Protected = r.U32() != 0
 	d.Code, d.Interface = stamp(&r), stamp(&r)
