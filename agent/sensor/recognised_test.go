@@ -7,7 +7,10 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/spanwatch/spanwatch/protocols/http"
 	"github.com/spanwatch/spanwatch/protocols/recognised"
+	"github.com/spanwatch/spanwatch/protocols/ssh"
+	"github.com/spanwatch/spanwatch/protocols/tls"
 )
 
 // witnesses are the names under which the reference lists a protocol in a capture, where they are not our label.
@@ -36,6 +39,7 @@ func TestCorpusRecognised(t *testing.T) {
 	lines := strings.Split(strings.TrimSpace(string(text)), "\n")
 	path, listed := slices.Index(strings.Split(lines[0], "\t"), "path"), slices.Index(strings.Split(lines[0], "\t"), "protocols")
 	found := 0
+	specs := append(recognised.Specs(), http.Spec, tls.Spec, ssh.Spec)
 	for _, line := range lines[1:] {
 		cells := strings.Split(line, "\t")
 		var known []string
@@ -44,7 +48,7 @@ func TestCorpusRecognised(t *testing.T) {
 			known = append(known, name)
 		}
 		ours := messages(t, filepath.Join(dir, cells[path]))
-		for _, spec := range recognised.Specs() {
+		for _, spec := range specs {
 			if len(ours[spec.Name]) == 0 {
 				continue
 			}

@@ -164,7 +164,7 @@ func (c *conversation) passOver() {
 // outcome reads a status code (RFC 9110 §15). A redirection has done what was asked for as far as the server would.
 func outcome(status int) protocols.Outcome {
 	switch {
-	case status >= 200 && status < 400:
+	case status == 101, status >= 200 && status < 400:
 		return protocols.OutcomeDone
 	case status >= 400:
 		return protocols.OutcomeRefused
