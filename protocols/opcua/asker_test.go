@@ -25,6 +25,7 @@ func TestUnanswered(t *testing.T) {
 		"answered in another order":   {[]step{ask631(2), ask631(3), answer634(3), answer634(2)}, 0},
 		"refused":                     {[]step{ask631(2), {server, chunk("F", 2, answer(faultID, 0x80010000))}}, 0},
 		"given up by the server":      {[]step{ask631(2), {server, chunk("A", 2, le32(0x80010000), null)}}, 0},
+		"refused with the connection": {[]step{ask631(2), {server, frame("ERRF", le32(0x80010000), null)}}, 0},
 		"answered by another service": {[]step{ask631(2), {server, chunk("F", 2, answer(676, 0), le32(0), null)}}, 1},
 		"asked again under its id":    {[]step{ask631(2), ask631(2), answer634(2)}, 1},
 		"answer perhaps lost":         {[]step{ask631(2), {server, nil}}, 0},

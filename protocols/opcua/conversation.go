@@ -178,9 +178,13 @@ func (d *conversation) opened() protocols.Object {
 	return o.object
 }
 
-// refusal reads an Error (Part 6, 7.1.2.5): the sender closes the connection after it.
+// refusal reads an Error (Part 6, 7.1.2.5): the sender closes the connection after it. A server's is its answer to
+// whatever was asked.
 func (d *conversation) refusal() {
 	d.reason()
+	if d.From == protocols.Server {
+		d.pending.excuse()
+	}
 	d.emit(d.kind.name, protocols.ActionConnect, protocols.OutcomeRefused).Object = d.opened()
 }
 
