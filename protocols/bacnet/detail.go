@@ -31,7 +31,7 @@ type Detail struct {
 	MaxAPDU            uint32         `json:"max_apdu,omitempty"`
 	Minutes            *uint32        `json:"minutes,omitempty"`
 	Password           bool           `json:"password,omitempty"` // one was given
-	File               *filePosition  `json:"file,omitempty"`
+	File               *FilePosition  `json:"file,omitempty"`
 	ErrorClass         *uint32        `json:"error_class,omitempty"`
 	ErrorCode          *uint32        `json:"error_code,omitempty"`
 	Reason             string         `json:"reason,omitempty"` // of an error, a reject or an abort, in words

@@ -142,10 +142,10 @@ func (m *message) file(c *wire.Cursor) {
 }
 
 // fileText gives where in the file, and how much.
-func fileText(c *wire.Cursor) *filePosition {
+func fileText(c *wire.Cursor) *FilePosition {
 	start := application(c, tagSigned)
 	t := next(c)
-	p := &filePosition{Start: signed(start)}
+	p := &FilePosition{Start: signed(start)}
 	switch t.number {
 	case tagUnsigned:
 		p.Count = unsigned(c, t.content)
@@ -155,8 +155,8 @@ func fileText(c *wire.Cursor) *filePosition {
 	return p
 }
 
-// filePosition is where in a file is read or written, and how many octets or records.
-type filePosition struct {
+// FilePosition is where in a file is read or written, and how many octets or records.
+type FilePosition struct {
 	Start int64  `json:"start"`
 	Count uint32 `json:"count"`
 }

@@ -45,8 +45,9 @@ func (d *dissector) Dissect(dst []protocols.Event, in protocols.Message) ([]prot
 	if err := m.link.parse(in.Transport, in.Bytes); err != nil {
 		return dst, err
 	}
+	m.fail(m.link.fault())
 	if m.link.npdu == nil {
-		return d.virtualLink(dst, in, &m.link), nil
+		return d.virtualLink(dst, in, &m.link), m.err
 	}
 	rest, err := m.net.parse(m.link.npdu)
 	switch {

@@ -87,10 +87,8 @@ func (l *link) parse(t protocols.Transport, b []byte) error {
 		return malformed("no BVLC header in %d bytes", len(b))
 	case int(l.function) >= len(virtualLinks):
 		return malformed("BVLC function %d", l.function)
-	case l.told > len(b):
-		return malformed("BVLC of %d bytes in %d", l.told, len(b))
 	}
-	body := wire.New(b[4:max(l.told, 4)])
+	body := wire.New(b[4:max(4, min(l.told, len(b)))])
 	if l.function == bvlcForwarded {
 		addr, _ := netip.AddrFromSlice(body.Bytes(4))
 		l.origin = netip.AddrPortFrom(addr, body.U16())
@@ -106,6 +104,15 @@ func (l *link) parse(t protocols.Transport, b []byte) error {
 	return nil
 }
 
+// fault says that less is there than the header tells. Stacks exist that tell a length of their own in errors, so that
+// what is there is read all the same.
+func (l *link) fault() error {
+	if l.ip && l.told > l.size {
+		return malformed("BVLC of %d bytes in %d", l.told, l.size)
+	}
+	return nil
+}
+
 // slack reports that the length is not what the function must have. Stacks exist that leave a text at the end of a
 // service out of the length.
 func (l *link) slack() bool {
@@ -113,7 +120,7 @@ func (l *link) slack() bool {
 		return false
 	}
 	f := &virtualLinks[l.function]
-	return f.size != 0 && f.size != l.told || f.each != 0 && (l.told-4)%f.each != 0 || f.npdu == 0 && l.told != l.size
+	return l.told > l.size || f.size != 0 && f.size != l.told || f.each != 0 && (l.told-4)%f.each != 0 || f.npdu == 0 && l.told != l.size
 }
 
 // resultNames are what a result says (J.2.1).

@@ -48,7 +48,7 @@ type message struct {
 	minutes     uint32
 	hasMinutes  bool
 	password    bool
-	position    *filePosition
+	position    *FilePosition
 }
 
 func (m *message) reset(from protocols.Side) {
