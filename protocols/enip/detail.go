@@ -336,12 +336,18 @@ func (p pccc) detail() *DetailPCCC {
 
 // StreamDetail is the detail of the message of an I/O connection.
 type StreamDetail struct {
-	ConnectionID   uint32 `json:"connection_id"`
-	SequenceNumber uint32 `json:"sequence_number"`
-	Length         int    `json:"length"` // of the data
+	ConnectionID   uint32       `json:"connection_id"`
+	SequenceNumber uint32       `json:"sequence_number"`
+	Items          []DetailItem `json:"items"`
 }
 
 func streamDetail(b []byte) *StreamDetail {
 	le := binary.LittleEndian
-	return &StreamDetail{ConnectionID: le.Uint32(b[6:]), SequenceNumber: le.Uint32(b[10:]), Length: int(le.Uint16(b[16:]))}
+	return &StreamDetail{
+		ConnectionID: le.Uint32(b[6:]), SequenceNumber: le.Uint32(b[10:]),
+		Items: []DetailItem{
+			{TypeID: itemSequencedAddress, Name: itemNames[itemSequencedAddress], Length: 8},
+			{TypeID: itemConnectedData, Name: itemNames[itemConnectedData], Length: int(le.Uint16(b[16:]))},
+		},
+	}
 }

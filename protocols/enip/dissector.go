@@ -59,12 +59,12 @@ func (d *conversation) Dissect(dst []protocols.Event, in protocols.Message) ([]p
 	h := readHeader(in.Bytes)
 	data := in.Bytes[headerLen:]
 	d.fault, d.calls, d.outer = "", d.calls[:0], d.outer[:0]
-	d.packet = packet{}
+	d.packet.reset()
 	if h.length != len(data) {
 		d.fail("length %d of %d bytes of data", h.length, len(data))
 	}
 	start := len(dst)
-	cmd := commands[h.command]
+	cmd := commandOf(h.command)
 	switch {
 	case cmd == nil:
 		dst = append(dst, protocols.Event{From: in.From, Message: fmt.Sprintf("command 0x%04X", h.command)})

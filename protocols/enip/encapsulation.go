@@ -33,7 +33,7 @@ type command struct {
 	list     bool // the answer is a list of items
 }
 
-var commands = map[uint16]*command{
+var commands = [lastCommand + 1]*command{
 	cmdNOP:            {name: "NOP", action: protocols.ActionConnect, max: 504},
 	cmdListServices:   {name: "ListServices", action: protocols.ActionBrowse, max: 504, answered: true, list: true},
 	cmdListIdentity:   {name: "ListIdentity", action: protocols.ActionIdentify, max: 504, answered: true, list: true},
@@ -44,6 +44,14 @@ var commands = map[uint16]*command{
 	cmdSendUnitData:   {name: "SendUnitData", min: 16, max: maxData, packet: true},
 	cmdIndicateStatus: {name: "IndicateStatus", action: protocols.ActionConnect, max: maxData},
 	cmdCancel:         {name: "Cancel", action: protocols.ActionConnect, max: maxData},
+}
+
+// commandOf gives the row of a command; nil where the table does not know it.
+func commandOf(code uint16) *command {
+	if int(code) < len(commands) {
+		return commands[code]
+	}
+	return nil
 }
 
 // encapsulationStatus names the status codes of the header (Volume 2, 2-3.6).
@@ -116,12 +124,17 @@ type item struct {
 // packet is the common packet format as far as it is there.
 type packet struct {
 	items      [maxItems]item
-	n          int
+	n          int    // of the items; those behind are an older message's
 	connection uint32 // of the address item
 	number     uint32 // of the sequenced address item
 	sequence   uint16 // in front of connected data
 	connected  bool   // data belong to a connection
 	data       []byte // the CIP message; nil where there is none
+}
+
+// reset makes the packet ready for the next message. The items stay until they are overwritten.
+func (p *packet) reset() {
+	p.n, p.connection, p.number, p.sequence, p.connected, p.data = 0, 0, 0, 0, false, nil
 }
 
 // readItems reads the items of the common packet format.

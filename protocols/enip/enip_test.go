@@ -11,7 +11,9 @@ import (
 func names() []string {
 	list := []string{"Connected Data"}
 	for _, c := range commands {
-		list = append(list, c.name)
+		if c != nil {
+			list = append(list, c.name)
+		}
 	}
 	add := func(services []service) {
 		for _, s := range services {

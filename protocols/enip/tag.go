@@ -8,7 +8,7 @@ import (
 )
 
 // elementary are the elementary data types (Volume 1, C-6.1) with their size and how their values are read.
-var elementary = map[uint16]struct {
+var elementary = [...]struct {
 	name string
 	size int
 	kind protocols.ValueType
@@ -55,14 +55,19 @@ func (t dataType) name() string {
 		return "STRING"
 	case t.code == typeStructure:
 		return "structure"
-	default:
+	case int(t.code&0xff) < len(elementary):
 		return elementary[t.code&0xff].name
+	default:
+		return ""
 	}
 }
 
 // values reads the values of count elements.
 func (t dataType) values(raw []byte, count uint32) protocols.Values {
-	e, ok := elementary[t.code&0xff]
+	e := elementary[0]
+	if code := t.code & 0xff; int(code) < len(elementary) {
+		e = elementary[code]
+	}
 	switch {
 	case len(raw) == 0:
 		return protocols.Values{}
@@ -70,7 +75,7 @@ func (t dataType) values(raw []byte, count uint32) protocols.Values {
 		n := binary.LittleEndian.Uint32(raw)
 		text := raw[4:]
 		return protocols.Values{Type: protocols.ValueText, Raw: text[:min(uint64(n), uint64(len(text)))]}
-	case ok && t.code>>8 <= 7 && count <= 1 && len(raw) == e.size: // the high octet of a BOOL is its place in its word
+	case e.size > 0 && t.code>>8 <= 7 && count <= 1 && len(raw) == e.size: // the high octet of a BOOL is its place in its word
 		return protocols.Values{Type: e.kind, Raw: raw}
 	default:
 		return protocols.Values{Type: protocols.ValueBytes, Raw: raw}
