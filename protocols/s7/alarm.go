@@ -15,7 +15,7 @@ const alarmTime = 8
 // pushAlarm reads which alarm came or went: a time, then as in an acknowledgement.
 func pushAlarm(c *conversation, p *message) {
 	if len(p.data) >= alarmTime {
-		p.clock = p.data[:alarmTime]
+		p.show.clock(p.data[:alarmTime])
 		p.alarm(c, p.data[alarmTime:])
 	}
 }
@@ -72,13 +72,13 @@ const (
 func readClock(_ *conversation, p *message, _, data []byte) {
 	p.object = protocols.Object{Area: "clock"}
 	if len(data) >= clockLen && p.ud.kind == udRequest {
-		p.clock = data[clockTime:clockLen]
+		p.show.clock(data[clockTime:clockLen])
 	}
 }
 
 func answerClock(_ *conversation, p *message) {
 	p.object = protocols.Object{Area: "clock"}
 	if len(p.data) >= clockLen {
-		p.clock = p.data[clockTime:clockLen]
+		p.show.clock(p.data[clockTime:clockLen])
 	}
 }

@@ -16,22 +16,22 @@ const blockRecord = 4
 
 // answerBlockCounts reads how many blocks of each kind there are: two digits for the kind, a count.
 func answerBlockCounts(_ *conversation, p *message) {
-	if !p.detail {
+	if p.show == nil {
 		return
 	}
-	p.blockCounts = make(map[string]uint16)
+	p.show.BlockCounts = make(map[string]uint16)
 	for b := p.data; len(b) >= blockRecord; b = b[blockRecord:] {
-		p.blockCounts[blockKind(b[:2])] = binary.BigEndian.Uint16(b[2:])
+		p.show.BlockCounts[blockKind(b[:2])] = binary.BigEndian.Uint16(b[2:])
 	}
 }
 
 // answerBlockList reads the numbers of the blocks of one kind, each with flags and language.
 func answerBlockList(_ *conversation, p *message) {
-	if !p.detail {
+	if p.show == nil {
 		return
 	}
 	for b := p.data; len(b) >= blockRecord; b = b[blockRecord:] {
-		p.blockList = append(p.blockList, binary.BigEndian.Uint16(b))
+		p.show.Blocks = append(p.show.Blocks, binary.BigEndian.Uint16(b))
 	}
 }
 
@@ -60,7 +60,7 @@ var languages = [...]string{
 
 // answerBlockInfo reads what a controller tells of one block.
 func answerBlockInfo(_ *conversation, p *message) {
-	if !p.detail {
+	if p.show == nil {
 		return
 	}
 	r := wire.New(p.data)
@@ -84,7 +84,7 @@ func answerBlockInfo(_ *conversation, p *message) {
 		d.Language = languages[language]
 	}
 	d.Version = fmt.Sprintf("%d.%d", version>>4, version&0x0f)
-	p.blockInfo = &d
+	p.show.BlockInfo = &d
 }
 
 func label(b []byte) string { return strings.TrimSpace(printable(b)) }

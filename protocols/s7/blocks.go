@@ -59,7 +59,9 @@ func readFilename(_ *conversation, p *message, param, _ []byte) {
 		p.fail("file name beyond a parameter of %d bytes", len(param))
 		return
 	}
-	p.loadLen, p.codeLen = lengths(c.Bytes(int(c.U8())))
+	if p.show != nil {
+		p.show.LoadLength, p.show.CodeLength = lengths(c.Bytes(int(c.U8())))
+	}
 	if b, ok := blockOfFile(p.filename); ok {
 		p.block = b
 		p.object = b.object()
@@ -131,9 +133,11 @@ func uploadID(param []byte) (uint32, bool) {
 
 // startUpload learns which identifier the controller gave to the upload, and how much it will be.
 func startUpload(c *conversation, p *message) {
-	r := wire.New(p.param)
-	r.Skip(8)
-	p.loadLen = decimal(r.Bytes(int(r.U8())))
+	if p.show != nil {
+		r := wire.New(p.param)
+		r.Skip(8)
+		p.show.LoadLength = decimal(r.Bytes(int(r.U8())))
+	}
 	if id, ok := uploadID(p.param); ok && p.object != (protocols.Object{}) {
 		c.uploads.put(id, p.object)
 	}

@@ -52,9 +52,9 @@ type DetailItem struct {
 	Name  string  `json:"name,omitempty"` // of an address that is none of area and start
 }
 
-// newDetail copies what a message says.
-func newDetail(p *message) *Detail {
-	d := &Detail{ROSCTR: p.rosctr, PDURef: p.ref, UDType: p.ud.typeName()}
+// fill copies what a message says; what its readers told stands there already.
+func (d *Detail) fill(p *message) {
+	d.ROSCTR, d.PDURef, d.UDType = p.rosctr, p.ref, p.ud.typeName()
 	if p.isAnswer() {
 		d.ErrCls, d.ErrCod = ptr(p.errCls), ptr(p.errCod)
 	}
@@ -66,9 +66,6 @@ func newDetail(p *message) *Detail {
 	}
 	if p.hasSZL {
 		d.SZLID, d.SZLIndex, d.SZLName = ptr(p.szlID), ptr(p.szlIndex), szlNames[uint8(p.szlID)]
-		d.list(p.szl, szlDetails[uint8(p.szlID)])
-	} else if p.szl.size > 0 {
-		d.list(p.szl, diagnosticDetail)
 	}
 	if p.maxPDU != 0 {
 		d.MaxPDU = ptr(p.maxPDU)
@@ -76,8 +73,6 @@ func newDetail(p *message) *Detail {
 	if p.request != nil {
 		d.RequestFrame = p.request.frame
 	}
-	d.LoadLength, d.CodeLength = p.loadLen, p.codeLen
-	d.Clock, d.BlockCounts, d.Blocks, d.BlockInfo = clockText(p.clock), p.blockCounts, p.blockList, p.blockInfo
 	if p.outcome == protocols.OutcomeAsked {
 		d.name(p)
 	}
@@ -88,16 +83,22 @@ func newDetail(p *message) *Detail {
 		d.item(&p.items[i], p.addressed)
 	}
 	d.values(p.items)
-	return d
 }
 
-// list copies what the records of a list say.
+// list copies what the records of a list say. Like all that readers tell, it goes nowhere when nobody asks.
 func (d *Detail) list(list szlList, read func(*Detail, []byte)) {
-	if read == nil {
+	if d == nil || read == nil {
 		return
 	}
 	for record := range list.all {
 		read(d, record)
+	}
+}
+
+// clock copies a time of eight bytes.
+func (d *Detail) clock(b []byte) {
+	if d != nil {
+		d.Clock = clockText(b)
 	}
 }
 

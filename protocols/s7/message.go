@@ -18,10 +18,10 @@ const (
 
 // message is one S7comm message taken apart. Its slices borrow the message, or the request it answers.
 type message struct {
-	from   protocols.Side
-	frame  uint64
-	detail bool
-	size   int // bytes of the whole message
+	from  protocols.Side
+	frame uint64
+	size  int     // bytes of the whole message
+	show  *Detail // what readers tell beside; nil when nobody asks
 
 	rosctr         uint8
 	ref            uint16
@@ -46,22 +46,13 @@ type message struct {
 	facts     []protocols.Fact
 	maxPDU    uint16
 	filename  []byte
-	loadLen   uint32 // of a block on its way, in bytes of load memory
-	codeLen   uint32 // and of code
 	block     block
 	service   []byte
 	arguments []byte
 	szlID     uint16
 	szlIndex  uint16
 	hasSZL    bool
-	szl       szlList // of an answer that is whole
-	clock     []byte  // a time of eight bytes
-
-	// What only a detail shows of a controller's blocks.
-	blockCounts map[string]uint16
-	blockList   []uint16
-	blockInfo   *DetailBlock
-	err         error
+	err       error
 }
 
 // reset readies p for the next message. The items' room stays, and what they borrowed until others take it.
@@ -90,7 +81,10 @@ const headerLen = 10
 // classic dissects one S7comm message.
 func (c *conversation) classic(dst []protocols.Event, m *protocols.Message, b []byte) ([]protocols.Event, error) {
 	p := &c.msg
-	p.from, p.frame, p.detail, p.size = m.From, m.Frame, m.Detail, len(b)
+	p.from, p.frame, p.size = m.From, m.Frame, len(b)
+	if m.Detail {
+		p.show = &Detail{}
+	}
 	p.header(b)
 	switch p.rosctr {
 	case rosctrJob:
@@ -163,8 +157,9 @@ func (c *conversation) events(dst []protocols.Event, p *message) []protocols.Eve
 	}
 	first := &dst[start]
 	first.Facts = p.facts
-	if p.detail {
-		first.Detail = newDetail(p)
+	if p.show != nil {
+		p.show.fill(p)
+		first.Detail = p.show
 	}
 	return dst
 }

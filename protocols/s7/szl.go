@@ -77,10 +77,11 @@ func answerSZL(c *conversation, p *message) {
 	if p.ud.more || p.from != protocols.Server || size < 2 {
 		return
 	}
-	p.szl = szlList{size: size, count: count, records: r.Rest()}
+	records := szlList{size: size, count: count, records: r.Rest()}
 	if read := szlRecords[id]; read != nil {
-		p.facts = read(p.facts, p.szl)
+		p.facts = read(p.facts, records)
 	}
+	p.show.list(records, szlDetails[uint8(id)])
 }
 
 // szlList is a list as far as it is there: records of equal size. The zero value is empty.

@@ -199,7 +199,7 @@ func pushDiagnostic(c *conversation, p *message) {
 	}
 	id := binary.BigEndian.Uint16(p.data)
 	p.object = protocols.Object{Area: "diagnostic-event", Name: c.names.number(id)}
-	p.szl = szlList{size: diagnosticLen, count: 1, records: p.data}
+	p.show.list(szlList{size: diagnosticLen, count: 1, records: p.data}, diagnosticDetail)
 	if mode := eventMode(id); mode != "" {
 		p.facts = []protocols.Fact{{About: protocols.Server, Key: protocols.FactMode, Value: mode}}
 	}
