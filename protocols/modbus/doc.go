@@ -3,7 +3,8 @@
 // serial frames that simple gateways put into TCP as they are.
 //
 // It owns the function tables (code to name, [protocols.Action] and area), the recognition of the protocol and of
-// its direction, the pairing of answers with requests by transaction, and the contents of dissect's detail field.
+// its direction, the pairing of answers with requests by transaction, the count of requests that nobody answered, and
+// the contents of dissect's detail field.
 // Every message gives an event: codes without a row, exceptions, and messages that break the specification, which
 // say how. A read and write in one message (function 23) gives two events, a list of file records one each.
 //

@@ -69,8 +69,8 @@ func (p *pending) add(key uint32, silent bool) *request {
 // Clients exist that give every request the same transaction: among several, those whose shape fits the answer come
 // first, then the newest, because older ones were never answered; only requests of one frame were asked in one go
 // and are answered in their order. What is older than the request taken will not be answered any more, where it has
-// the same key or where a line serves one request at a time.
-func (p *pending) take(m *message, serial bool) *request {
+// the same key or where requests are served in turn, as on a serial line.
+func (p *pending) take(m *message, inTurn bool) *request {
 	key := m.common()
 	if len(p.open) == 1 && p.open[0].key == key { // as nearly always
 		only := p.open[0].slot
@@ -89,7 +89,7 @@ func (p *pending) take(m *message, serial bool) *request {
 	kept := 0
 	for _, t := range p.open[:at] {
 		r := &p.requests[t.slot]
-		overtaken := r.frame < found.frame && (serial || t.key == key)
+		overtaken := r.frame < found.frame && (inTurn || t.key == key)
 		if overtaken || found.number-r.number > maxOvertaken {
 			p.giveUp(t)
 		} else {
