@@ -148,7 +148,7 @@ func cut(spec protocols.Spec, c Case, piece func(left int) int) (*framer, error)
 		}
 		for len(bytes) > 0 {
 			n := piece(len(bytes))
-			if framed(f.dissector) {
+			if framed(f.dissector) || spec.CountOnly {
 				n = min(n, oneFrame(frames)) // what passes as it comes has the frame it came in
 			}
 			if err := f.segment(b.From, bytes[:n], frames[:n]); err != nil {

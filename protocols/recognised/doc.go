@@ -4,13 +4,14 @@
 // Each protocol is a row of a table in the file of its family: the name that records carry, where it is usually
 // served, and a look at the first bytes. A look is strict: it wants a long constant, or two independent signs where
 // the constant is short; a port proves nothing. Of each side the first message gives one event, and the facts that lie
-// open in it (a banner, the name of the software); everything after it is counted and not looked at.
+// open in it (a banner, the name of the software); everything after it is counted and not looked at, but for the greeting
+// of a Telnet server, which comes behind its negotiation.
 //
 // The package refuses what cannot be told for certain: CONNACK and later messages of MQTT, the all-zero opening of
 // GE-SRTP, telnet without a negotiation. Such bytes count as opaque.
 //
-// A dissector keeps at most 1 KiB of each side until the side's first message is complete, and nothing afterwards. It
-// is used by one goroutine.
+// A dissector keeps at most 1 KiB of each side until the side's first message, or greeting, is complete, and nothing
+// afterwards. It is used by one goroutine.
 package recognised
 
 import (

@@ -8,7 +8,7 @@ import (
 )
 
 var files = []protocol{
-	{name: "smb", title: "SMB", tcp: []uint16{445, 139}, look: lookSMB},
+	{name: "smb", title: "SMB", tcp: []uint16{445, 139}, look: lookSMB, facts: factsSMB},
 	{name: "ftp", title: "FTP", tcp: []uint16{21}, look: lookFTP, facts: factsFTP},
 }
 
@@ -114,14 +114,46 @@ func says(h head, word string) bool {
 	return false
 }
 
-// factsFTP gives the greeting's text.
+// factsFTP gives the greeting's text, as the software that it names and as it stands.
 func factsFTP(from protocols.Side, b []byte) (facts []protocols.Fact, more bool) {
-	if !bytes.HasPrefix(b, []byte("220 ")) {
+	if !bytes.HasPrefix(b, []byte("220")) {
 		return nil, false
 	}
 	line, whole := head(b).line()
 	if !whole {
 		return nil, true
 	}
-	return application(from, line[4:]), false
+	facts = application(from, line[min(len(line), 4):])
+	return append(facts, banner(from, line)...), false
+}
+
+// factsSMB reads the names of a session request: of the one that is called, and of the one that calls.
+func factsSMB(from protocols.Side, b []byte) (facts []protocols.Fact, more bool) {
+	const called, calling = len(nbssNames), len(nbssNames) + 32 + 2 // an end and a length between them
+	h := head(b)
+	if from != protocols.Client || !h.text(0, nbssNames) {
+		return nil, false
+	}
+	if len(b) < calling+32 {
+		return nil, true
+	}
+	facts = netbiosName(nil, protocols.Server, b[called:called+32])
+	return netbiosName(facts, protocols.Client, b[calling:calling+32]), false
+}
+
+// netbiosName appends a name that stands in half octets, 'A' for 0 (RFC 1001 §14.1). The last octet is a service, and a
+// name that begins with an asterisk is nobody's.
+func netbiosName(facts []protocols.Fact, about protocols.Side, half []byte) []protocols.Fact {
+	var name [15]byte
+	for i := range name {
+		high, low := half[2*i]-'A', half[2*i+1]-'A'
+		if high > 15 || low > 15 {
+			return facts
+		}
+		name[i] = high<<4 | low
+	}
+	if s := printable(name[:]); s != "" && s[0] != '*' {
+		facts = append(facts, protocols.Fact{About: about, Key: protocols.FactName, Value: s, Confidence: claimed})
+	}
+	return facts
 }

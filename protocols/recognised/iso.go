@@ -10,7 +10,7 @@ import (
 // iso are what rides on TPKT and COTP besides S7comm.
 var iso = []protocol{
 	{name: "mms", title: "MMS", tcp: []uint16{102}, plant: true, look: lookMMS},
-	{name: "rdp", title: "RDP", tcp: []uint16{3389}, look: lookRDP},
+	{name: "rdp", title: "RDP", tcp: []uint16{3389}, look: lookRDP, facts: factsRDP},
 }
 
 // transport reads the TPKT packet at the start of h as far as it is there. State is Yes when the transport header is
@@ -218,6 +218,26 @@ func lookRDP(_ protocols.Transport, b []byte) (protocols.Match, string) {
 		return lookT125(h)
 	}
 	return no()
+}
+
+// factsRDP reads the user whom a client names in its cookie, cut short by some ([MS-RDPBCGR] 2.2.1.1).
+func factsRDP(from protocols.Side, b []byte) (facts []protocols.Fact, more bool) {
+	const cookie = "COOKIE: MSTSHASH="
+	h := head(b)
+	if from != protocols.Client || len(b) < 11 || b[5] != byte(tpkt.CR) || !h[11:].fold(0, cookie) {
+		return nil, false
+	}
+	if len(b) < 11+len(cookie) {
+		return nil, true
+	}
+	line, whole := h[11+len(cookie):].line()
+	if !whole {
+		return nil, true
+	}
+	if user := printable(line); user != "" {
+		facts = append(facts, protocols.Fact{About: from, Key: protocols.FactUser, Value: user, Confidence: claimed})
+	}
+	return facts, false
 }
 
 // enough says Yes when n bytes are there and More before.

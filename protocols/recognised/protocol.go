@@ -14,6 +14,8 @@ type protocol struct {
 	plant bool // who serves it belongs to a plant; the others are ordinary, as [protocols.Spec] says
 	look  look
 	facts func(from protocols.Side, b []byte) (facts []protocols.Fact, more bool)
+	// later reads, out of what a side sends from its first message on, what it says in words a little later.
+	later func(from protocols.Side, b []byte) (facts []protocols.Fact, more bool)
 }
 
 // look judges the beginning b of a stream, or a datagram, and gives the specification's name of the message where it
@@ -100,6 +102,7 @@ type conversation struct {
 	of         *protocol
 	recognised string // the message where the specification's name is not known
 	told       [2]bool
+	listens    [2]bool // for what is said later
 	held       [2][]byte
 }
 
@@ -109,13 +112,12 @@ var outcomes = [2]protocols.Outcome{protocols.Client: protocols.OutcomeAsked, pr
 // Dissect implements [protocols.Dissector].
 func (c *conversation) Dissect(dst []protocols.Event, m protocols.Message) ([]protocols.Event, error) {
 	if c.told[m.From] {
+		if c.listens[m.From] {
+			return c.listen(dst, m.From, c.beginning(m)), nil
+		}
 		return dst, nil
 	}
-	b := m.Bytes
-	if held := c.held[m.From]; len(held) > 0 {
-		b = append(held, m.Bytes[:min(len(m.Bytes), holdLimit-len(held))]...)
-	}
-	b = b[:min(len(b), holdLimit)]
+	b := c.beginning(m)
 	match, message := c.of.look(m.Transport, b)
 	var facts []protocols.Fact
 	waits := match == protocols.More
@@ -130,10 +132,40 @@ func (c *conversation) Dissect(dst []protocols.Event, m protocols.Message) ([]pr
 	if message == "" {
 		message = c.recognised
 	}
-	return append(dst, protocols.Event{
+	dst = append(dst, protocols.Event{
 		From: m.From, Action: protocols.ActionConnect, Outcome: outcomes[m.From], Message: message, Facts: facts,
-	}), nil
+	})
+	if c.of.later != nil && match >= protocols.Yes && m.Transport == protocols.TransportTCP {
+		c.listens[m.From] = true
+		dst = c.listen(dst, m.From, b)
+	}
+	return dst, nil
+}
+
+// beginning gives what is held of a side with the new bytes, to the limit.
+func (c *conversation) beginning(m protocols.Message) []byte {
+	b := m.Bytes
+	if held := c.held[m.From]; len(held) > 0 {
+		b = append(held, m.Bytes[:min(len(m.Bytes), holdLimit-len(held))]...)
+	}
+	return b[:min(len(b), holdLimit)]
+}
+
+// listen looks in the beginning b of a side for what it says in words, until it is there or the limit is reached.
+func (c *conversation) listen(dst []protocols.Event, from protocols.Side, b []byte) []protocols.Event {
+	facts, more := c.of.later(from, b)
+	if more && len(b) < holdLimit {
+		c.held[from] = append(c.held[from][:0], b...)
+		return dst
+	}
+	c.listens[from], c.held[from] = false, nil
+	if facts == nil {
+		return dst
+	}
+	return append(dst, protocols.Event{
+		From: from, Action: protocols.ActionConnect, Outcome: outcomes[from], Message: "Greeting", Facts: facts,
+	})
 }
 
 // Gap implements [protocols.Dissector]: what was held is void, and its side's first message with it.
-func (c *conversation) Gap(from protocols.Side) { c.held[from] = nil }
+func (c *conversation) Gap(from protocols.Side) { c.held[from], c.listens[from] = nil, false }

@@ -55,6 +55,17 @@ func (h head) anyOf(words []string) (index int, may bool) {
 	return -1, may
 }
 
+// claimed is how sure a fact is that a side says of itself without need.
+const claimed = 60
+
+// banner is the fact that a side says something before anything is asked.
+func banner(from protocols.Side, b []byte) []protocols.Fact {
+	if s := printable(b); s != "" {
+		return []protocols.Fact{{About: from, Key: protocols.FactBanner, Value: s}}
+	}
+	return nil
+}
+
 // application is the fact that a banner names the software of a side.
 func application(from protocols.Side, b []byte) []protocols.Fact {
 	if s := printable(b); s != "" {
