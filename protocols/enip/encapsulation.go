@@ -19,8 +19,9 @@ const (
 	cmdSendUnitData   = 0x0070
 	cmdIndicateStatus = 0x0072
 	cmdCancel         = 0x0073
+	cmdStartDTLS      = 0x00c8 // Volume 8
 
-	lastCommand = 0x00ff // the commands above are reserved for future expansion, but for StartDTLS
+	lastCommand = 0x00ff // the commands above are reserved for future expansion
 )
 
 // command is what an encapsulation command is called and does.
@@ -44,7 +45,11 @@ var commands = [lastCommand + 1]*command{
 	cmdSendUnitData:   {name: "SendUnitData", min: 16, max: maxData, packet: true},
 	cmdIndicateStatus: {name: "IndicateStatus", action: protocols.ActionConnect, max: maxData},
 	cmdCancel:         {name: "Cancel", action: protocols.ActionConnect, max: maxData},
+	cmdStartDTLS:      {name: "StartDTLS", action: protocols.ActionConnect, max: maxData, answered: true},
 }
+
+// vague reports whether a message of the command has too little to be told by, and no need: others come before it.
+func (c *command) vague() bool { return c.max == maxData && !c.packet }
 
 // commandOf gives the row of a command; nil where the table does not know it.
 func commandOf(code uint16) *command {

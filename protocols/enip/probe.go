@@ -88,15 +88,14 @@ func probeMessage(b []byte) (m protocols.Match, n int) {
 		if len(b) == 0 {
 			return protocols.More, 0
 		}
-		c := commandOf(uint16(b[0]))
-		if c == nil {
+		if c := commandOf(uint16(b[0])); c == nil || c.vague() {
 			return protocols.No, 0
 		}
 		return protocols.More, 0
 	}
 	code := binary.LittleEndian.Uint16(b)
 	c := commandOf(code)
-	if c == nil || code == cmdIndicateStatus || code == cmdCancel || !h.word(2, 0, c.max) || !h.zero(20, 4) ||
+	if c == nil || c.vague() || !h.word(2, 0, c.max) || !h.zero(20, 4) ||
 		!h.word(8, 0, 0x6a) || !h.zero(10, 2) {
 		return protocols.No, 0
 	}
