@@ -8,6 +8,12 @@ import (
 	"pgregory.net/rapid"
 )
 
+var (
+	_ protocols.Asker  = (*dissector)(nil)
+	_ protocols.Asker  = (*serial)(nil)
+	_ protocols.Framer = (*serial)(nil)
+)
+
 // step is a message, a gap, or the question how many requests were left without an answer.
 type step struct {
 	from  protocols.Side
