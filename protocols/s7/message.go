@@ -128,32 +128,14 @@ func (p *message) header(b []byte) {
 	p.param, p.data = b[:paramLen:paramLen], b[paramLen:][:dataLen:dataLen]
 }
 
-// events gives one event for every item, or one for the message; never more than the message has bytes, for an answer
-// of few could else repeat a request of many.
+// events gives one event for every item, or one for every object of the message; never more than the message has bytes,
+// for an answer of few could else repeat a request of many.
 func (c *conversation) events(dst []protocols.Event, p *message) []protocols.Event {
-	start, about := len(dst), 1+len(p.more)
+	start := len(dst)
 	if p.addressed && len(p.items) > 0 {
-		about = len(p.items)
-	}
-	about = min(about, p.size)
-	dst = slices.Grow(dst, about)[:start+about]
-	for i := range dst[start:] {
-		ev := &dst[start+i]
-		*ev = protocols.Event{} // and filled in place: it is too large to be copied for every variable
-		ev.From, ev.Action, ev.Message = p.from, p.action, p.row.name
-		if p.request != nil {
-			ev.Answers = p.request.frame
-		}
-		if p.addressed && len(p.items) > 0 {
-			it := &p.items[i]
-			it.describe(&ev.Object, &c.names)
-			it.evaluate(&ev.Values)
-			ev.Outcome = p.itemOutcome(it)
-		} else if i > 0 {
-			ev.Object, ev.Outcome = p.more[i-1], dst[start].Outcome
-		} else {
-			ev.Object, ev.Values, ev.Outcome = p.object, p.values, p.commonOutcome()
-		}
+		dst = c.itemEvents(dst, p)
+	} else {
+		dst = p.objectEvents(dst)
 	}
 	first := &dst[start]
 	first.Facts = p.facts
@@ -162,6 +144,45 @@ func (c *conversation) events(dst []protocols.Event, p *message) []protocols.Eve
 		first.Detail = p.show
 	}
 	return dst
+}
+
+func (c *conversation) itemEvents(dst []protocols.Event, p *message) []protocols.Event {
+	start, items := len(dst), p.items[:min(len(p.items), p.size)]
+	dst = slices.Grow(dst, len(items))[:start+len(items)]
+	for i := range items {
+		ev, it := &dst[start+i], &items[i]
+		p.begin(ev)
+		ev.Outcome = p.itemOutcome(it)
+		it.describe(&ev.Object, &c.names)
+		it.evaluate(&ev.Values)
+	}
+	return dst
+}
+
+func (p *message) objectEvents(dst []protocols.Event) []protocols.Event {
+	start, about := len(dst), min(1+len(p.more), p.size)
+	dst = slices.Grow(dst, about)[:start+about]
+	outcome := p.commonOutcome()
+	for i := range about {
+		ev := &dst[start+i]
+		p.begin(ev)
+		ev.Outcome = outcome
+		if i > 0 {
+			ev.Object = p.more[i-1]
+		}
+	}
+	dst[start].Object, dst[start].Values = p.object, p.values
+	return dst
+}
+
+// begin fills in what all events of the message have in common, in place: an event is too large to be copied for every
+// variable.
+func (p *message) begin(ev *protocols.Event) {
+	*ev = protocols.Event{}
+	ev.From, ev.Action, ev.Message = p.from, p.action, p.row.name
+	if p.request != nil {
+		ev.Answers = p.request.frame
+	}
 }
 
 // Return codes of items. A request's values have one too, which is a filler.
