@@ -173,3 +173,24 @@ func BenchmarkRequest(b *testing.B) {
 		dst, _ = c.Dissect(dst[:0], protocols.Message{From: protocols.Server, Bytes: response})
 	}
 }
+
+// Behind a gap a side is read again from the next head that begins a segment; content that broke off is passed over, and
+// what was a tunnel stays one.
+func TestGap(t *testing.T) {
+	c := &conversation{}
+	play(t, c, "GET /a HTTP/1.1\r\n\r\n", "HTTP/1.1 200 OK\r\nContent-Length: 5000\r\n\r\nthe beginning")
+	c.Gap(protocols.Server)
+	events, depths := play(t, c, "", "PUT /in/the/content HTTP/1.1\r\n", "PUT /b HTTP/1.1\r\n\r\n", "HTTP/1.1 403 Forbidden\r\n\r\n")
+	if len(events) != 2 || events[1].Action != protocols.ActionFile || events[1].Outcome != protocols.OutcomeRefused || depths[protocols.DepthRecognised] != 30 {
+		t.Errorf("got %+v, depths %v", events, depths)
+	}
+	if c.Unanswered(true) != 0 {
+		t.Error("a request whose answer may lie in the gap counts as unanswered")
+	}
+	c = &conversation{}
+	play(t, c, "CONNECT a:1 HTTP/1.1\r\n\r\n", "HTTP/1.1 200 OK\r\n\r\n")
+	c.Gap(protocols.Client)
+	if events, _ := play(t, c, "PUT /b HTTP/1.1\r\n\r\n"); len(events) != 0 {
+		t.Errorf("events out of a tunnel: %+v", events)
+	}
+}

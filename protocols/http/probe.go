@@ -36,13 +36,15 @@ func probe(t protocols.Transport, b []byte) protocols.Match {
 		return protocols.No
 	case len(b) == 0:
 		return protocols.More
+	case b[0] < 'A' || b[0] > 'Z': // nearly all of what is another's
+		return protocols.No
 	case begins(b, preface):
 		return enough(b, len(preface), protocols.YesClient)
 	case begins(b, statusLine):
 		return probeStatus(b)
 	}
 	for _, method := range methods {
-		if begins(b, method) {
+		if b[0] == method[0] && begins(b, method) {
 			return probeRequest(b, method)
 		}
 	}
