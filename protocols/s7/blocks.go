@@ -138,9 +138,14 @@ func startUpload(c *conversation, p *message) {
 		r.Skip(8)
 		p.show.LoadLength = decimal(r.Bytes(int(r.U8())))
 	}
-	if id, ok := uploadID(p.param); ok && p.object != (protocols.Object{}) {
+	id, ok := uploadID(p.param)
+	if !ok {
+		return
+	}
+	if p.object != (protocols.Object{}) {
 		c.uploads.put(id, p.object)
 	}
+	p.show.upload(id)
 }
 
 func readUploadID(c *conversation, p *message, param, _ []byte) {
@@ -152,6 +157,7 @@ func readUploadID(c *conversation, p *message, param, _ []byte) {
 	if i := c.uploads.find(id); i >= 0 {
 		p.object = c.uploads.objects[i]
 	}
+	p.show.upload(id)
 }
 
 func endUpload(c *conversation, p *message) {

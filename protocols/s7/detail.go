@@ -30,6 +30,7 @@ type Detail struct {
 	BlockType    string            `json:"block_type,omitempty"`
 	BlockNumber  *uint32           `json:"block_number,omitempty"`
 	Filename     string            `json:"filename,omitempty"`
+	UploadID     *uint32           `json:"upload_id,omitempty"`   // that the controller gave
 	LoadLength   uint32            `json:"load_length,omitempty"` // bytes of a block on its way
 	CodeLength   uint32            `json:"code_length,omitempty"`
 	PIService    string            `json:"pi_service,omitempty"`
@@ -99,6 +100,12 @@ func (d *Detail) list(list szlList, read func(*Detail, []byte)) {
 func (d *Detail) clock(b []byte) {
 	if d != nil {
 		d.Clock = clockText(b)
+	}
+}
+
+func (d *Detail) upload(id uint32) {
+	if d != nil {
+		d.UploadID = ptr(id)
 	}
 }
 

@@ -8,7 +8,7 @@
 // S7comm has no public specification. The names of functions and fields are those that analysts know from the common
 // protocol analysers, so that records can be compared. One message about several variables gives one event a variable.
 // Answers are paired with their requests by PDU reference and carry the request's variables, since the answer itself
-// names none.
+// names none. Requests that stay without one are counted; what may have been answered among lost bytes is not.
 //
 // The state of a conversation — fragments, requests awaiting an answer, jobs that push values — is bounded in every
 // table; the oldest entry makes room and is counted. A dissector belongs to one goroutine. Events borrow the message.
