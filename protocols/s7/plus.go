@@ -44,6 +44,9 @@ type PlusDetail struct {
 	SessionID *uint32 `json:"session_id,omitempty"`
 	Encrypted bool    `json:"encrypted,omitempty"`
 
+	ReturnCode *int16       `json:"return_code,omitempty"` // of an answer; negative for errors
+	Objects    []PlusObject `json:"objects,omitempty"`     // that an answer to Explore tells of
+
 	*handshake.Detail // of TLS
 }
 
@@ -72,6 +75,11 @@ type plus struct {
 	event     protocols.Event // the present message's first event, kept here because it would escape
 	cursor    wire.Cursor     // position in the present message, for the same reason
 	vars      []variable      // the present message's variables
+	spare     variable        // room for the value of a message that has no variables
+	read      plusQuery       // what the present message, or its request, asks
+	seq       uint16          // of the present message
+	subs      [maxSubscriptions]subscription
+	nextSub   int
 }
 
 // maxPlusPending is how many requests of a conversation may await their answers; the oldest makes room.
@@ -91,6 +99,7 @@ type plusRequest struct {
 	action protocols.Action
 	object protocols.Object
 	vars   []protocols.Object // of a request about several variables
+	read   plusQuery
 }
 
 // plusMessage dissects one S7comm-plus PDU.
@@ -133,7 +142,7 @@ func (c *conversation) plusMessage(dst []protocols.Event, m protocols.Message, b
 			content = f.head
 		}
 		d.Kind = kindPDU
-		err = c.plusContent(ev, &d, m, content)
+		err = c.plusContent(ev, &d, m, b[1], content)
 		f.reset()
 	}
 	if m.Detail {
@@ -154,14 +163,13 @@ func ptrIf[T any](want bool, v T) *T {
 
 // plusContent reads a message: operation, two reserved bytes, function, two reserved bytes, sequence number; requests
 // continue with the session, and both with transport flags.
-func (c *conversation) plusContent(ev *protocols.Event, d *PlusDetail, m protocols.Message, b []byte) error {
+func (c *conversation) plusContent(ev *protocols.Event, d *PlusDetail, m protocols.Message, version uint8, b []byte) error {
 	r := &c.plus.cursor
 	*r = wire.New(b)
 	op := r.U8()
 	d.Opcode = ptrIf(m.Detail, op)
 	if op == opNotification {
-		ev.Message, ev.Action, ev.Outcome = "Notification", protocols.ActionSubscribe, protocols.OutcomeDone
-		ev.Object = protocols.Object{Area: "subscription", Name: c.names.object(r.U32())}
+		c.notification(ev, version, r)
 		if r.Failed() {
 			return shortPlus(b)
 		}
@@ -172,6 +180,7 @@ func (c *conversation) plusContent(ev *protocols.Event, d *PlusDetail, m protoco
 	r.Skip(2)
 	seq := r.U16()
 	ev.Message, ev.Action = plusFunction(fn)
+	c.plus.seq, c.plus.read = seq, plusQuery{}
 	switch op {
 	case opRequest:
 		session := r.U32()
@@ -185,13 +194,7 @@ func (c *conversation) plusContent(ev *protocols.Event, d *PlusDetail, m protoco
 	case opResponse, opResponse2:
 		r.Skip(1)
 		c.plus.answer(ev, fn, seq)
-		ev.Outcome = plusOutcome(r)
-		if ev.Outcome == protocols.OutcomeDone && len(c.plus.vars) > 0 {
-			c.plus.results(fn, r)
-		}
-		if fn == fnCreateObject && ev.Action == protocols.ActionConnect && ev.Outcome == protocols.OutcomeDone {
-			ev.Facts = serverFacts(r.Rest())
-		}
+		c.plusAnswer(ev, d, m.Detail, fn, seq, r)
 	default:
 		return fmt.Errorf("s7: %w: S7comm-plus operation 0x%02x", protocols.ErrMalformed, op)
 	}
@@ -201,6 +204,39 @@ func (c *conversation) plusContent(ev *protocols.Event, d *PlusDetail, m protoco
 	}
 	return nil
 }
+
+// plusAnswer reads an answer: a value that says how it went, and what the function gives.
+func (c *conversation) plusAnswer(ev *protocols.Event, d *PlusDetail, detail bool, fn, seq uint16, r *wire.Cursor) {
+	code, ok := vlq(r)
+	if !ok {
+		return
+	}
+	d.ReturnCode = ptrIf(detail, int16(code))
+	if ev.Outcome = plusOutcome(code); ev.Outcome == protocols.OutcomeRefused {
+		return
+	}
+	s := c.plus
+	switch {
+	case len(s.vars) > 0:
+		s.results(fn, r)
+	case fn == fnCreateObject && ev.Action == protocols.ActionConnect:
+		ev.Facts = serverFacts(r.Rest())
+	case fn == fnCreateObject && ev.Action == protocols.ActionSubscribe:
+		s.subscribedAs(seq, r)
+	case fn == fnGetStreamed:
+		r.Skip(1)
+		if value, ok := plusValue(r, &s.spare.scalar); ok && ev.Action != protocols.ActionLogin {
+			ev.Values, ev.Facts = value, answerFacts(s.read, ev.Object, value)
+		}
+	case fn == fnExplore && detail:
+		d.Objects = listObjects(r.Rest())
+	case s.read.state > 0:
+		ev.Facts = plusModes[s.read.state]
+	}
+}
+
+// plusModes are the operating states that can be asked for.
+var plusModes = map[uint8][]protocols.Fact{1: modeStop, 3: modeRun}
 
 // results reads what an answer says of each variable: after a read values and refusals, after a write refusals.
 func (s *plus) results(fn uint16, r *wire.Cursor) {
@@ -214,17 +250,12 @@ func shortPlus(b []byte) error {
 	return fmt.Errorf("s7: %w: S7comm-plus message of %d bytes", protocols.ErrMalformed, len(b))
 }
 
-// plusOutcome reads the value that an answer begins with: its lower 16 bits are an error code, negative for errors.
-func plusOutcome(r *wire.Cursor) protocols.Outcome {
-	code, ok := vlq(r)
-	switch {
-	case !ok:
-		return protocols.OutcomeUnknown
-	case int16(code) < 0:
+// plusOutcome judges the value that an answer begins with: its lower 16 bits are an error code, negative for errors.
+func plusOutcome(code uint64) protocols.Outcome {
+	if int16(code) < 0 {
 		return protocols.OutcomeRefused
-	default:
-		return protocols.OutcomeDone
 	}
+	return protocols.OutcomeDone
 }
 
 // vlq reads a number of variable length: seven bits a byte, most significant first, the top bit set on all but the
@@ -245,7 +276,7 @@ func vlq(r *wire.Cursor) (uint64, bool) {
 func (s *plus) put(fn, seq uint16, ev *protocols.Event, mute bool) {
 	q := &s.asked[s.next]
 	s.giveUp(q)
-	*q = plusRequest{true, mute, ev.From, fn, seq, ev.Action, ev.Object, q.vars[:0]}
+	*q = plusRequest{true, mute, ev.From, fn, seq, ev.Action, ev.Object, q.vars[:0], s.read}
 	for i := range s.vars {
 		q.vars = append(q.vars, s.vars[i].object)
 	}
@@ -286,7 +317,7 @@ func (s *plus) unanswered(ended bool) uint64 {
 func (s *plus) answer(ev *protocols.Event, fn, seq uint16) {
 	for i := range s.asked {
 		if q := &s.asked[i]; q.known && q.seq == seq && q.fn == fn {
-			ev.Action, ev.Object = q.action, q.object
+			ev.Action, ev.Object, s.read = q.action, q.object, q.read
 			for _, o := range q.vars {
 				s.vars = append(s.vars, variable{object: o})
 			}

@@ -1,11 +1,9 @@
 package s7
 
 import (
-	"bytes"
 	"encoding/binary"
 	"fmt"
 	"strconv"
-	"strings"
 
 	"github.com/spanwatch/spanwatch/protocols"
 	"github.com/spanwatch/spanwatch/protocols/wire"
@@ -13,8 +11,10 @@ import (
 
 // Function codes that are referred to elsewhere.
 const (
+	fnExplore      = 0x04bb
 	fnCreateObject = 0x04ca
 	fnGetMulti     = 0x054c
+	fnGetStreamed  = 0x0586
 )
 
 // plusRow is what a function code of S7comm-plus means. read takes the object from a request and may sharpen the
@@ -27,24 +27,24 @@ type plusRow struct {
 
 var plusFunctions = map[uint16]plusRow{
 	0x04b1:         {"Error", protocols.ActionNone, nil},
-	0x04bb:         {"Explore", protocols.ActionBrowse, readObject},
+	fnExplore:      {"Explore", protocols.ActionBrowse, readExplore},
 	fnCreateObject: {"CreateObject", protocols.ActionDownload, readCreate},
 	0x04d4:         {"DeleteObject", protocols.ActionDownload, readDelete},
 	0x04f2:         {"SetVariable", protocols.ActionWrite, readSet},
-	0x04fc:         {"GetVariable", protocols.ActionRead, readObject},
+	0x04fc:         {"GetVariable", protocols.ActionRead, readGet},
 	0x0506:         {"AddLink", protocols.ActionConfigure, readObject},
 	0x051a:         {"RemoveLink", protocols.ActionConfigure, readObject},
 	0x0524:         {"GetLink", protocols.ActionBrowse, readObject},
 	0x0542:         {"SetMultiVariables", protocols.ActionWrite, readSetMulti},
 	fnGetMulti:     {"GetMultiVariables", protocols.ActionRead, readMulti},
-	0x0556:         {"BeginSequence", protocols.ActionConnect, nil},
+	0x0556:         {"BeginSequence", protocols.ActionConnect, readBegin},
 	0x0560:         {"EndSequence", protocols.ActionConnect, nil},
 	0x056b:         {"Invoke", protocols.ActionControl, readObject},
-	0x057c:         {"SetVarSubStreamed", protocols.ActionWrite, readSet},
-	0x0586:         {"GetVarSubStreamed", protocols.ActionRead, readObject},
+	0x057c:         {"SetVarSubStreamed", protocols.ActionWrite, readSetStreamed},
+	fnGetStreamed:  {"GetVarSubStreamed", protocols.ActionRead, readStreamed},
 	0x0590:         {"GetVariablesAddress", protocols.ActionBrowse, readObject},
 	0x059a:         {"Abort", protocols.ActionConnect, nil},
-	0x05a9:         {"Error", protocols.ActionNone, nil},
+	0x05a9:         {"Error2", protocols.ActionNone, nil},
 	0x05b3:         {"InitSsl", protocols.ActionConnect, nil},
 }
 
@@ -55,67 +55,116 @@ func plusFunction(fn uint16) (string, protocols.Action) {
 	return fmt.Sprintf("Function 0x%04x", fn), protocols.ActionNone
 }
 
-// Identifiers that every controller of this family has.
-const (
-	areaPlusDB      = 0x8a0e     // upper half of the identifiers of data blocks
-	objectSessions  = 0x11d      // the container in which a client creates its session
-	objectExecution = 0x34       // the unit that executes the program
-	dynamicObjects  = 0x70000000 // objects that clients created for themselves begin here …
-	blockObjects    = 0x80000000 // … and end before blocks of the program
-	classSubscribed = 1001       // class of subscriptions
+// plusQuery is what a request says for its answer: the first attribute that it names, and the operating state that it
+// asks for.
+type plusQuery struct {
+	attribute uint32
+	state     uint8
+}
 
-	attrResponse    = 304  // answer to the challenge at the start of a session
-	attrCreditLimit = 1053 // how many notifications a subscription may still send
-	attrLegitimate  = 1846 // password, in the form that the session agreed on
-	attrOperating   = 2167 // requested operating state
-)
-
+// readObject takes the object.
 func readObject(c *conversation, ev *protocols.Event, _ uint32, r *wire.Cursor) {
 	if id := r.U32(); !r.Failed() {
 		ev.Object = c.names.plusObject(id)
 	}
 }
 
-// plusObject names an object by its identifier, a data block by its number.
-func (n *names) plusObject(id uint32) protocols.Object {
-	if id>>16 == areaPlusDB {
-		return protocols.Object{Area: "DB", Name: n.variable(&item{area: areaDB, db: uint16(id)})}
-	}
-	return protocols.Object{Area: "object", Name: n.object(id)}
+// readGet takes object and attribute: object, count, attributes.
+func readGet(c *conversation, ev *protocols.Event, session uint32, r *wire.Cursor) {
+	id := r.U32()
+	count, _ := vlq(r)
+	c.readAttributes(ev, id, session, count, r)
 }
 
-// ownObject reports whether an object is the client's session, or something that it created there for itself.
-func ownObject(id, session uint32) bool {
-	return id == session || (id >= dynamicObjects && id < blockObjects)
+// readStreamed takes object and attribute: object, list of identifiers as a value.
+func readStreamed(c *conversation, ev *protocols.Event, session uint32, r *wire.Cursor) {
+	id := r.U32()
+	c.readAttributes(ev, id, session, pathLength(r), r)
+}
+
+// pathLength reads the beginning of a list of identifiers, and gives how many they are.
+func pathLength(r *wire.Cursor) uint64 {
+	if r.U8() != flagAddresses || r.U8() != typeUDInt {
+		r.Fail()
+	}
+	n, _ := vlq(r)
+	return n
+}
+
+// readExplore takes object and attributes: object, number of the request, four marks, count of objects, attributes.
+func readExplore(c *conversation, ev *protocols.Event, session uint32, r *wire.Cursor) {
+	id := r.U32()
+	ev.Object = c.names.plusObject(id)
+	_, _ = vlq(r)
+	r.Skip(3)
+	if filters, objects := r.U8(), r.U8(); filters == 0 && objects == 0 {
+		count, _ := vlq(r)
+		c.readAttributes(ev, id, session, count, r)
+	}
+}
+
+// readAttributes sharpens what reading attributes does: those that make up a block are the program, some others tell
+// who the controller is, or belong to a login.
+func (c *conversation) readAttributes(ev *protocols.Event, id, session uint32, count uint64, r *wire.Cursor) {
+	ev.Object = c.names.plusObject(id)
+	for i := uint64(0); i < count; i++ {
+		v, ok := vlq(r)
+		if !ok {
+			return
+		}
+		attribute := uint32(v)
+		if i == 0 {
+			c.plus.read.attribute = attribute
+		}
+		switch {
+		case contentAttributes[attribute] && id >= blockObjects:
+			ev.Action, ev.Object = protocols.ActionUpload, c.names.block(id)
+		case contentAttributes[attribute] && id == objectProgram:
+			ev.Action = protocols.ActionUpload
+		case attribute == attrNameplate || attribute == attrName && id == objectCPU:
+			ev.Action = protocols.ActionIdentify
+		case attribute == attrChallenge && id == session:
+			ev.Action = protocols.ActionLogin
+		}
+	}
 }
 
 // readCreate tells what is created: a session, a subscription, or a part of the program. The request names the
-// container, a value, and the new object: mark 0xa1, identifier, class.
+// container, a value, and the new object.
 func readCreate(c *conversation, ev *protocols.Event, session uint32, r *wire.Cursor) {
 	container := r.U32()
 	rest := r.Rest()
 	if container == objectSessions {
 		ev.Action = protocols.ActionConnect
-		ev.Object = protocols.Object{Area: "object", Name: c.names.object(container)}
+		ev.Object = c.names.plusObject(container)
 		ev.Facts = clientFacts(rest)
 		return
 	}
-	at := bytes.IndexByte(rest[:min(len(rest), 16)], 0xa1)
-	n := wire.New(rest[max(at, 0):])
-	n.Skip(1)
-	id := n.U32()
-	class, ok := vlq(&n)
-	if at < 0 || !ok {
-		ev.Object = protocols.Object{Area: "object", Name: c.names.object(container)}
+	w := objectsIn(rest)
+	if !w.next() || w.mark != markObject {
+		ev.Object = c.names.plusObject(container)
 		return
 	}
-	if class == classSubscribed || ownObject(container, session) || ownObject(id, session) {
+	if w.class == classSubscribed || ownObject(container, session) || ownObject(w.id, session) {
 		ev.Action = protocols.ActionSubscribe
-		ev.Object = protocols.Object{Area: "subscription", Name: c.names.object(id)}
+		ev.Object = protocols.Object{Area: "subscription", Name: c.names.object(w.id)}
+		c.plus.subscribe(c, &w)
 		return
 	}
-	ev.Object = protocols.Object{Area: "block", Name: blockName(id, n.Rest())}
+	ev.Object = protocols.Object{Area: "block", Name: c.names.created(w.id, w.r.Rest())}
 }
+
+// readBegin tells what a sequence of requests is about: the transaction of a download, if it begins one.
+func readBegin(_ *conversation, ev *protocols.Event, _ uint32, r *wire.Cursor) {
+	w := objectsIn(r.Rest())
+	if w.next() && attributeText(w.r.Rest(), markAttribute, 0x81, 0x69) == downloadTransaction {
+		ev.Action = protocols.ActionDownload
+		ev.Object = protocols.Object{Area: "program", Name: downloadTransaction}
+	}
+}
+
+// downloadTransaction is what engineering software calls the object of a download.
+const downloadTransaction = "DLTransaction"
 
 // readDelete tells what is deleted: the session, a subscription, or a part of the program.
 func readDelete(c *conversation, ev *protocols.Event, session uint32, r *wire.Cursor) {
@@ -129,6 +178,8 @@ func readDelete(c *conversation, ev *protocols.Event, session uint32, r *wire.Cu
 		ev.Action = protocols.ActionConnect
 	case ownObject(id, session) || id < blockObjects:
 		ev.Action = protocols.ActionSubscribe
+	default:
+		ev.Object = c.names.block(id)
 	}
 }
 
@@ -136,20 +187,41 @@ func readDelete(c *conversation, ev *protocols.Event, session uint32, r *wire.Cu
 func readSet(c *conversation, ev *protocols.Event, session uint32, r *wire.Cursor) {
 	id := r.U32()
 	_, _ = vlq(r)
+	c.readSetting(ev, id, session, r)
+}
+
+// readSetStreamed tells what is set: object, list of identifiers as a value, value.
+func readSetStreamed(c *conversation, ev *protocols.Event, session uint32, r *wire.Cursor) {
+	id := r.U32()
+	_ = pathLength(r)
+	c.readSetting(ev, id, session, r)
+}
+
+// readSetting reads attribute and value.
+func (c *conversation) readSetting(ev *protocols.Event, id, session uint32, r *wire.Cursor) {
 	attribute, ok := vlq(r)
 	ev.Object = c.names.plusObject(id)
 	if !ok {
 		return
 	}
 	ev.Action = attributeAction(id, session, attribute, ev.Action)
-	if id == objectExecution && attribute == attrOperating {
-		ev.Action = protocols.ActionControl
-		ev.Object = protocols.Object{Area: "program", Name: "operating state"} // 1 stops, 3 runs
+	operating := id == objectExecution && attribute == attrOperating
+	if operating {
+		ev.Action, ev.Object = protocols.ActionControl, operatingState
+	}
+	if contentAttributes[uint32(attribute)] && id >= blockObjects {
+		ev.Action, ev.Object = protocols.ActionDownload, c.names.block(id)
 	}
 	if ev.Action == protocols.ActionWrite || ev.Action == protocols.ActionControl {
-		ev.Values, _ = plusValue(r) // never of a login: it would be the password
+		ev.Values, _ = plusValue(r, &c.plus.spare.scalar) // never of a login: it would be the password
+	}
+	if operating && len(ev.Values.Raw) > 0 {
+		c.plus.read.state = ev.Values.Raw[0]
 	}
 }
+
+// operatingState is what a client sets to stop a controller (1) or to run it (3).
+var operatingState = protocols.Object{Area: "program", Name: "operating state"}
 
 // attributeAction sharpens what setting an attribute does. Clients set attributes of their own session all the time:
 // that alters nothing in the plant.
@@ -187,15 +259,17 @@ func readSetMulti(c *conversation, ev *protocols.Event, session uint32, r *wire.
 			ev.Action = sharper
 		}
 		if id == objectExecution && attribute == attrOperating {
-			ev.Action = protocols.ActionControl
+			ev.Action, ev.Object = protocols.ActionControl, operatingState
 		}
 	}
 }
 
-// readMulti tells what is read: without an object, a list of variables.
-func readMulti(c *conversation, ev *protocols.Event, _ uint32, r *wire.Cursor) {
+// readMulti tells what is read: an object and its attributes, or without an object a list of variables.
+func readMulti(c *conversation, ev *protocols.Event, session uint32, r *wire.Cursor) {
 	if id := r.U32(); id != 0 && !r.Failed() {
-		ev.Object = c.names.plusObject(id)
+		count, _ := vlq(r)
+		_, _ = vlq(r)
+		c.readAttributes(ev, id, session, count, r)
 		return
 	}
 	c.readVariables(r)
@@ -213,18 +287,11 @@ func (c *conversation) readVariables(r *wire.Cursor) {
 		_, _ = vlq(r)
 		where, _ := vlq(r)
 		steps, _ := vlq(r)
-		var path [maxSteps]uint64
-		depth := 0
-		for i := uint64(0); i < steps && !r.Failed(); i++ {
-			if step, ok := vlq(r); ok && depth < maxSteps {
-				path[depth] = step
-				depth++
-			}
-		}
-		if r.Failed() {
+		object, ok := c.path(uint32(where), steps, r)
+		if !ok {
 			return
 		}
-		c.plus.vars = append(c.plus.vars, variable{object: c.names.address(uint32(where), path[:depth])})
+		c.plus.vars = append(c.plus.vars, variable{object: object})
 	}
 }
 
@@ -247,68 +314,18 @@ func (n *names) address(where uint32, path []uint64) protocols.Object {
 		return protocols.Object{Area: kind, Name: text}
 	}
 	var text []byte
-	switch kind {
-	case "DB":
+	// Of an area, the first identifier says which value is meant: the actual one.
+	steps := path[min(1, len(path)):]
+	switch {
+	case kind == "DB":
 		text = strconv.AppendUint(append(text, "DB"...), uint64(where&0xffff), 10)
-	case "object":
-		text = fmt.Appendf(text, "0x%08x", where)
-	default:
+	case kind != "object":
 		text = append(text, kind...)
+	default:
+		text, steps = append(text, n.plusObject(where).Name...), path
 	}
-	// The first identifier says which value of the area is meant: the actual one.
-	for _, step := range path[min(1, len(path)):] {
+	for _, step := range steps {
 		text = strconv.AppendUint(append(text, '.'), step, 10)
 	}
 	return protocols.Object{Area: kind, Name: n.keep(key, string(text))}
-}
-
-// Strings in a created object: mark 0xa3, attribute, flags, type 0x15, length, text.
-const typeString = 0x15
-
-// attributeText finds the text of an attribute, given its identifier as it stands on the wire. Search instead of a
-// walk, because the values before it may have any type.
-func attributeText(b []byte, attribute ...byte) string {
-	at := bytes.Index(b, append(attribute, 0x00, typeString))
-	if at < 0 {
-		return ""
-	}
-	r := wire.New(b[at+len(attribute)+2:])
-	n, ok := vlq(&r)
-	if !ok || n > 64 {
-		return ""
-	}
-	return printable(r.Bytes(int(n)))
-}
-
-// blockName names an object of the program by its own name if it has one.
-func blockName(id uint32, b []byte) string {
-	if name := attributeText(b, 0xa3, 0x81, 0x69); name != "" {
-		return name
-	}
-	if id>>16 == areaPlusDB {
-		return "DB" + strconv.Itoa(int(id&0xffff))
-	}
-	return fmt.Sprintf("0x%08x", id)
-}
-
-// clientFacts reads what a client says of itself when it opens a session: its application.
-func clientFacts(b []byte) []protocols.Fact {
-	if text := attributeText(b, 0xa3, 0x82, 0x29); text != "" {
-		return []protocols.Fact{{About: protocols.Client, Key: protocols.FactApplication, Value: text}}
-	}
-	return nil
-}
-
-// serverFacts reads what a controller says of itself in the answer: "1;6ES7 211-1BE30-0XB0;V3.0".
-func serverFacts(b []byte) []protocols.Fact {
-	parts := strings.Split(attributeText(b, 0x82, 0x3f), ";")
-	if len(parts) < 3 {
-		return nil
-	}
-	order := strings.TrimSpace(parts[1])
-	facts := fact(nil, protocols.FactOrderNumber, order)
-	if strings.HasPrefix(order, "6ES7") {
-		facts = fact(fact(facts, protocols.FactModel, order), protocols.FactVendor, "Siemens")
-	}
-	return fact(facts, protocols.FactFirmware, strings.TrimSpace(parts[2]))
 }

@@ -44,7 +44,9 @@ func probeTLS(b []byte, n int) protocols.Match {
 }
 
 // secured reports whether a TLS record of this side has begun and not ended: then anything may come.
-func (c *conversation) secured(from protocols.Side) bool { return c.secure != nil && c.secure.Partial(from) }
+func (c *conversation) secured(from protocols.Side) bool {
+	return c.secure != nil && c.secure.Partial(from)
+}
 
 // tls reports a message that is wrapped in TLS, with what TLS shows. S7comm-plus is the one protocol here that encrypts.
 func (c *conversation) tls(dst []protocols.Event, m *protocols.Message, b []byte) ([]protocols.Event, error) {
