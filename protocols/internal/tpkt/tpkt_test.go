@@ -191,6 +191,42 @@ func TestReassemblerCopiesOnlyFragments(t *testing.T) {
 	}
 }
 
+// The short way must give what the long one gives, wherever it may be taken: and it must be taken for what is common.
+func TestWholeIsParseAndAdd(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		var short, long Reassembler
+		for range rapid.IntRange(1, 20).Draw(t, "packets") {
+			header := rapid.SampledFrom([]string{"\x02\xf0\x80", "\x02\xf0\x00", "\x02\xf1\x85", "\x04\xf0\x00\x01\x80", "\x02\x10\x80", "\x06\xe0"}).Draw(t, "header")
+			rest := rapid.SliceOfN(rapid.Byte(), 0, 8).Draw(t, "rest")
+			packet := append([]byte{version, 0, 0, byte(headerLen + len(header) + len(rest))}, header...)
+			packet = append(packet, rest...)
+			if rapid.Bool().Draw(t, "cut") {
+				packet = packet[:rapid.IntRange(0, len(packet)).Draw(t, "length")]
+			}
+			open := long.Pending() > 0
+			p, err := Parse(packet)
+			var want []byte
+			whole := false
+			if err == nil && p.Type == DT {
+				want, whole, _ = long.Add(p)
+			}
+			got, ok := short.Whole(packet)
+			if ok && (!whole || !bytes.Equal(got, want)) {
+				t.Fatalf("% x: %q, want %q, whole %v", packet, got, want, whole)
+			}
+			if common := len(packet) > headerLen && packet[headerLen] == 2; !ok && whole && common && !open {
+				t.Fatalf("% x is whole, and passed over", packet)
+			}
+			if !ok && err == nil && p.Type == DT {
+				short.Add(p)
+			}
+			if short.Pending() != long.Pending() {
+				t.Fatalf("% x: %d bytes wait, want %d", packet, short.Pending(), long.Pending())
+			}
+		}
+	})
+}
+
 func FuzzParse(f *testing.F) {
 	f.Add(unhex(f, "03000016 11 e0 0000 0001 00  c0 01 0a  c1 02 0100  c2 02 0102"))
 	f.Add(unhex(f, "03000009 02 f0 80 32 01"))
