@@ -44,9 +44,11 @@ Without CAPTURE, but with --state and --collector, it sends what waits in the sp
 				return cli.Usagef("--workers %d: choose 1 to %d", cfg.Workers, sensor.MaxWorkers)
 			}
 			if config != "" {
-				if err := cfg.Apply(config); err != nil {
+				file, err := sensor.ReadFile(config)
+				if err != nil {
 					return err
 				}
+				file.Apply(&cfg)
 			}
 			if len(args) == 0 && (cfg.Collector == "" || cfg.StateDir == "") {
 				return cli.Usagef("replay needs a capture file, or --state and --collector to send what waits there (see %s --help)", cmd.CommandPath())

@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/spanwatch/spanwatch/agent/admin"
 	"github.com/spanwatch/spanwatch/agent/graph"
 	"github.com/spanwatch/spanwatch/agent/state"
 	"github.com/spanwatch/spanwatch/cli"
@@ -19,8 +20,12 @@ const defaultState = "/var/lib/spanwatch/agent"
 func show(cmd *cobra.Command, formats []string, write func(io.Writer, state.Snapshot, string) error) *cobra.Command {
 	var dir, format string
 	cmd.Args = cli.Arguments(cobra.NoArgs)
-	cmd.RunE = func(*cobra.Command, []string) (err error) {
+	cmd.RunE = func(cmd *cobra.Command, _ []string) (err error) {
 		if err := cli.CheckFormat(format, formats...); err != nil {
+			return err
+		}
+		// A sensor that runs there writes what it knows first.
+		if err := admin.Save(cmd.Context(), dir); err != nil && !errors.Is(err, admin.ErrNotRunning) {
 			return err
 		}
 		s, err := state.OpenRead(dir)

@@ -3,12 +3,10 @@ package main
 import (
 	"context"
 	"crypto/tls"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
-	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -86,42 +84,15 @@ func serve(ctx context.Context, l *listeners, s store.Store, config *tls.Config,
 	group.Go(func() error { return sensors.Serve(ctx, l.sensors, config) })
 	if l.web != nil {
 		log.Info("pages", "address", "http://"+l.web.Addr().String())
-		group.Go(func() error { return serveHTTP(ctx, l.web, web.New(web.Config{Store: s, Log: log}), log) })
+		group.Go(func() error { return cli.Serve(ctx, l.web, web.New(web.Config{Store: s, Log: log}), log) })
 	}
 	if l.admin != nil {
 		log.Info("health and metrics", "address", "http://"+l.admin.Addr().String())
-		group.Go(func() error { return serveHTTP(ctx, l.admin, admin(s, metrics), log) })
+		group.Go(func() error { return cli.Serve(ctx, l.admin, admin(s, metrics), log) })
 	}
 	err := group.Wait()
 	log.Info("stopped")
 	return err
-}
-
-// serveHTTP serves until ctx ends, and then lets requests under way finish.
-func serveHTTP(ctx context.Context, listener net.Listener, handler http.Handler, log *slog.Logger) error {
-	server := &http.Server{
-		Handler:           handler,
-		ReadHeaderTimeout: 10 * time.Second,
-		ReadTimeout:       30 * time.Second,
-		IdleTimeout:       2 * time.Minute,
-		MaxHeaderBytes:    64 << 10,
-		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
-	}
-	stopped := make(chan error, 1)
-	go func() {
-		<-ctx.Done()
-		bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
-		defer cancel()
-		err := server.Shutdown(bounded)
-		if err != nil {
-			err = server.Close()
-		}
-		stopped <- err
-	}()
-	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
-		return fmt.Errorf("serve http on %s: %w", listener.Addr(), err)
-	}
-	return <-stopped
 }
 
 // admin answers those who watch the collector: it lives, it can read its store, and what it counts.

@@ -54,7 +54,7 @@ var imports = map[string][]string{
 	"capture":        {},
 	"capture/packet": {},
 	"capture/stream": {"capture/packet"},
-	"capture/live":   {"capture"},
+	"capture/live":   {"capture", "capture/packet"},
 
 	"agent/pipeline":  {"protocols", "capture", "capture/packet", "capture/stream"},
 	"agent/inventory": {"protocols"},
@@ -63,10 +63,11 @@ var imports = map[string][]string{
 	"agent/uplink":    {"agent/detect", "agent/graph", "agent/inventory", "proto/spanwatch/v1"},
 	"agent/state":     {"agent/detect", "agent/graph", "agent/inventory"},
 	"agent/sensor": {
-		"protocols", "protocols/all", "capture", "agent/pipeline", "agent/inventory", "agent/graph", "agent/detect",
+		"protocols", "protocols/all", "capture", "capture/live", "agent/pipeline", "agent/inventory", "agent/graph", "agent/detect",
 		"agent/state", "agent/uplink",
 	},
-	"agent": {"agent/sensor", "agent/state", "agent/inventory", "agent/graph", "agent/detect", "cli"},
+	"agent/admin": {"agent/sensor", "cli"},
+	"agent":       {"agent/admin", "agent/sensor", "capture/live", "agent/state", "agent/inventory", "agent/graph", "agent/detect", "cli"},
 
 	"cli": {},
 

@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"net/netip"
 	"time"
 
 	"github.com/spanwatch/spanwatch/capture/stream"
@@ -31,7 +32,8 @@ func (w *Worker) datagram(c *conversation, d stream.Direction, b []byte, frame u
 // read makes spec the one that reads what comes next. The one before it is kept: frames of two protocols alternate.
 func (w *Worker) read(c *conversation, spec *protocols.Spec, frame uint64) {
 	if mark := w.cfg.Mark; mark != nil && c.spec == nil && !spec.Ordinary {
-		mark(c.pub, uint16(frame>>sourceShift), !spec.CountOnly)
+		a, b := c.raw.A, c.raw.B
+		mark(netip.AddrPortFrom(a.Addr, a.Port), netip.AddrPortFrom(b.Addr, b.Port), c.raw.Proto, uint16(frame>>sourceShift), !spec.CountOnly)
 	}
 	parser := c.before.parser
 	if c.before.spec != spec {

@@ -20,7 +20,7 @@ type Config struct {
 	Counted func(p *packet.Packet, source uint16) bool
 	// Mark is told of a conversation in which a plant's protocol was recognised, and whether its content is read: a kernel
 	// that lets through only what is read must know. Nil: nobody wants to know.
-	Mark func(c *protocols.Conversation, source uint16, read bool)
+	Mark func(a, b netip.AddrPort, proto uint8, source uint16, read bool)
 }
 
 // MaxMessage is the size in bytes over which a message is counted and passed over instead of buffered. Siemens PDUs

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/goccy/go-yaml"
+
+	"github.com/spanwatch/spanwatch/capture/live"
 )
 
 // File is the configuration file: YAML, every key optional. A key that it does not know is an error that names the line.
@@ -24,6 +26,25 @@ type File struct {
 	Collector  string    `yaml:"collector"`
 	Identity   string    `yaml:"identity"`
 	State      string    `yaml:"state"`
+
+	// What follows is for a sensor on interfaces; a replay reads it and does nothing with it.
+
+	Interfaces []string `yaml:"interfaces"`
+	// Mode is how frames come from the kernel: auto, xdp-native, xdp-generic, filter or plain.
+	Mode string `yaml:"mode"`
+	Snap int    `yaml:"snap"` // bytes kept of a frame
+	// Ports are those of which every packet is read, in place of those where the plant's protocols are at home.
+	Ports struct {
+		TCP []uint16 `yaml:"tcp"`
+		UDP []uint16 `yaml:"udp"`
+	} `yaml:"ports"`
+	Limits struct {
+		Ring  int    `yaml:"ring"`  // MiB of memory for each interface and worker
+		Flows int    `yaml:"flows"` // conversations that the kernel counts apart
+		First uint32 `yaml:"first"` // packets of each conversation that are read at first
+	} `yaml:"limits"`
+	Promiscuous *bool  `yaml:"promiscuous"` // default true
+	Admin       string `yaml:"admin"`       // HOST:PORT for health and metrics
 }
 
 // ErrConfig is wrapped by every error of a configuration file's content.
@@ -32,33 +53,55 @@ var ErrConfig = errors.New("configuration")
 // maxConfig bounds a configuration file, in bytes.
 const maxConfig = 1 << 20
 
-// Apply reads a configuration file into the fields of c that are still empty: what was said on the command line wins.
-func (c *Config) Apply(path string) error {
+// ReadFile reads a configuration file.
+func ReadFile(path string) (*File, error) {
 	f, err := os.Open(path)
 	if err != nil {
-		return fmt.Errorf("configuration: %w", err)
+		return nil, fmt.Errorf("configuration: %w", err)
 	}
 	defer f.Close()
 	text, err := io.ReadAll(io.LimitReader(f, maxConfig+1))
 	if err != nil {
-		return fmt.Errorf("configuration: %w", err)
+		return nil, fmt.Errorf("configuration: %w", err)
 	}
 	if len(text) > maxConfig {
-		return fmt.Errorf("%w: %s is larger than %d bytes", ErrConfig, path, maxConfig)
+		return nil, fmt.Errorf("%w: %s is larger than %d bytes", ErrConfig, path, maxConfig)
 	}
 	var file File
 	if err := yaml.NewDecoder(bytes.NewReader(text), yaml.Strict()).Decode(&file); err != nil && !errors.Is(err, io.EOF) {
-		return fmt.Errorf("%w: %s:%s", ErrConfig, path, yamlReason(err))
+		return nil, fmt.Errorf("%w: %s:%s", ErrConfig, path, yamlReason(err))
 	}
+	if err := file.check(); err != nil {
+		return nil, fmt.Errorf("%w: %s: %w", ErrConfig, path, err)
+	}
+	return &file, nil
+}
+
+// check refuses values that cannot be meant.
+func (file *File) check() error {
 	for _, n := range file.Networks {
-		prefix, err := netip.ParsePrefix(n)
-		if err != nil {
-			return fmt.Errorf("%w: %s: networks: %q is no network such as 10.20.0.0/16", ErrConfig, path, n)
+		if _, err := netip.ParsePrefix(n); err != nil {
+			return fmt.Errorf("networks: %q is no network such as 10.20.0.0/16", n)
 		}
-		c.Networks = append(c.Networks, prefix)
 	}
-	if file.Workers < 0 || file.Workers > MaxWorkers {
-		return fmt.Errorf("%w: %s: workers: %d: choose 1 to %d", ErrConfig, path, file.Workers, MaxWorkers)
+	for _, limit := range []struct {
+		name             string
+		value, low, high int
+	}{
+		{"workers", file.Workers, 1, MaxWorkers}, {"snap", file.Snap, 96, 65536}, {"limits: ring", file.Limits.Ring, 1, 1024},
+		{"limits: flows", file.Limits.Flows, 1024, 4 << 20}, {"limits: first", int(file.Limits.First), 1, 1 << 20},
+	} {
+		if limit.value != 0 && (limit.value < limit.low || limit.value > limit.high) {
+			return fmt.Errorf("%s: %d: choose %d to %d", limit.name, limit.value, limit.low, limit.high)
+		}
+	}
+	return live.CheckMode(file.Mode)
+}
+
+// Apply fills in the fields of c that are still empty: what was said on the command line wins.
+func (file *File) Apply(c *Config) {
+	for _, n := range file.Networks {
+		c.Networks = append(c.Networks, netip.MustParsePrefix(n))
 	}
 	fill(&c.Site, file.Site)
 	fill(&c.Verdicts, file.Verdicts)
@@ -67,7 +110,20 @@ func (c *Config) Apply(path string) error {
 	fill(&c.Collector, file.Collector)
 	fill(&c.Identity, file.Identity)
 	fill(&c.StateDir, file.State)
-	return nil
+}
+
+// Listen fills in what is still empty of what to listen to.
+func (file *File) Listen(l *live.Config) {
+	if len(l.Interfaces) == 0 {
+		l.Interfaces = file.Interfaces
+	}
+	fill(&l.Mode, live.Mode(file.Mode))
+	fill(&l.Snap, file.Snap)
+	fill(&l.RingBytes, file.Limits.Ring<<20)
+	fill(&l.Flows, file.Limits.Flows)
+	fill(&l.First, file.Limits.First)
+	l.TCP, l.UDP = file.Ports.TCP, file.Ports.UDP
+	l.Promiscuous = file.Promiscuous == nil || *file.Promiscuous
 }
 
 // fill sets what is still empty.

@@ -248,10 +248,15 @@ func (a *analyst) finish() (state.Snapshot, error) {
 			a.failed = a.raise(&alerts[i])
 		}
 	}
+	return a.snapshot(a.site, alerts), a.failed
+}
+
+// snapshot gives what is known now.
+func (a *analyst) snapshot(site string, alerts []detect.Alert) state.Snapshot {
 	return state.Snapshot{
-		Site: a.site, Devices: a.inventory.Devices(), Edges: a.graph.Edges(), Signals: a.detector.Signals(), Alerts: alerts,
+		Site: site, Devices: a.inventory.Devices(), Edges: a.graph.Edges(), Signals: a.detector.Signals(), Alerts: alerts,
 		Coverage: a.graph.Coverage(),
-	}, a.failed
+	}
 }
 
 // unmatched names the verdicts that are about no device that was seen: an analyst who asks whether the plant was touched

@@ -4,6 +4,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/spanwatch/spanwatch/agent/pipeline"
 	"github.com/spanwatch/spanwatch/agent/state"
 )
 
@@ -75,20 +76,13 @@ func cpuTime(r syscall.Rusage) time.Duration {
 }
 
 func summarise(snap *state.Snapshot, an *analyst, spoolDropped uint64, started clocks) Summary {
-	stats, hosts, edges, deeds := &an.stats, an.inventory.Stats(), an.graph.Stats(), an.detector.Stats()
+	stats := &an.stats
 	r := usage()
 	s := Summary{
 		Packets: stats.Packets, Bytes: stats.Bytes, Messages: stats.Messages, Conversations: stats.Conversations,
 		Devices: len(snap.Devices), Edges: len(snap.Edges), Alerts: len(snap.Alerts),
-		Dropped: Dropped{Spool: spoolDropped},
-		Unparsed: Unparsed{
-			Frames: stats.Undecoded, Malformed: stats.Malformed, Gaps: stats.Gaps, Skipped: stats.Skipped, Conflicts: stats.Conflicts,
-		},
-		Evicted: Evicted{
-			Conversations: stats.Evicted, Hosts: hosts.EvictedHosts, Edges: edges.EvictedEdges,
-			Pairs: deeds.EvictedPairs, Values: deeds.EvictedValuePages, Alerts: deeds.DroppedAlerts,
-			Signals: deeds.DroppedSignals,
-		},
+		Dropped:  Dropped{Spool: spoolDropped},
+		Unparsed: unparsed(stats), Evicted: an.evicted(),
 		WallSeconds: time.Since(started.wall).Seconds(),
 		CPUSeconds:  (cpuTime(r) - started.cpu).Seconds(),
 		MaxRSSBytes: r.Maxrss * 1024,
@@ -101,4 +95,18 @@ func summarise(snap *state.Snapshot, an *analyst, spoolDropped uint64, started c
 		s.PacketTimeFirst, s.PacketTimeLast = &first, &last
 	}
 	return s
+}
+
+func unparsed(s *pipeline.Stats) Unparsed {
+	return Unparsed{Frames: s.Undecoded, Malformed: s.Malformed, Gaps: s.Gaps, Skipped: s.Skipped, Conflicts: s.Conflicts}
+}
+
+// evicted counts what every table had to forget.
+func (a *analyst) evicted() Evicted {
+	hosts, edges, deeds := a.inventory.Stats(), a.graph.Stats(), a.detector.Stats()
+	return Evicted{
+		Conversations: a.stats.Evicted, Hosts: hosts.EvictedHosts, Edges: edges.EvictedEdges,
+		Pairs: deeds.EvictedPairs, Values: deeds.EvictedValuePages, Alerts: deeds.DroppedAlerts,
+		Signals: deeds.DroppedSignals,
+	}
 }

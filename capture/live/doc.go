@@ -12,6 +12,7 @@
 package live
 
 import (
+	"fmt"
 	"log/slog"
 	"time"
 
@@ -29,6 +30,15 @@ const (
 	ModeFilter  Mode = "filter"      // counted and filtered at the socket
 	ModePlain   Mode = "plain"       // everything through the ring
 )
+
+// CheckMode refuses what is no mode. Empty is ModeAuto.
+func CheckMode(name string) error {
+	switch Mode(name) {
+	case "", ModeAuto, ModeNative, ModeGeneric, ModeFilter, ModePlain:
+		return nil
+	}
+	return fmt.Errorf("mode: %q: choose %s, %s, %s, %s or %s", name, ModeAuto, ModeNative, ModeGeneric, ModeFilter, ModePlain)
+}
 
 // Config says what to listen to. Zero values take the defaults.
 type Config struct {

@@ -1,0 +1,158 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/coreos/go-systemd/v22/daemon"
+	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/spanwatch/spanwatch/agent/admin"
+	"github.com/spanwatch/spanwatch/agent/sensor"
+	"github.com/spanwatch/spanwatch/agent/state"
+	"github.com/spanwatch/spanwatch/capture/live"
+	"github.com/spanwatch/spanwatch/cli"
+)
+
+// runOptions is what the command line says.
+type runOptions struct {
+	sensor sensor.Config
+	listen live.Config
+	config string
+	admin  string
+	mode   string
+}
+
+func runCommand() *cobra.Command {
+	var o runOptions
+	cmd := &cobra.Command{
+		Use:   "run [-c FILE] --interface IF",
+		Short: "Run the sensor on network interfaces",
+		Long: `Listen to interfaces, as to a mirror port, until it is told to stop. It sends nothing there.
+Of the best way to get at the frames that the machine allows it says which, and why no better one.
+
+SIGHUP makes it read the file of verdicts again.`,
+		Example: `  spanwatch-agent run --interface eth1 --site Plant1
+  spanwatch-agent run -c /etc/spanwatch/agent.yaml`,
+		Args: cli.Arguments(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := o.settle(cmd); err != nil {
+				return err
+			}
+			return o.run(cmd.Context(), cli.Logger())
+		},
+	}
+	f := cmd.Flags()
+	f.StringVarP(&o.config, "config", "c", "", "configuration file (YAML); flags win")
+	f.StringArrayVar(&o.listen.Interfaces, "interface", nil, "interface to listen to; may be given several times")
+	f.StringVar(&o.mode, "mode", "", "how frames come from the kernel: auto, xdp-native, xdp-generic, filter or plain (default auto)")
+	f.StringVar(&o.sensor.Site, "site", "", "name of the site (default: the site of the certificate, else "+state.DefaultSite+")")
+	f.StringVar(&o.sensor.StateDir, "state", "", "state directory (default "+defaultState+")")
+	f.StringVar(&o.sensor.Verdicts, "verdicts", "", "file of verdicts on devices: JSON lines, or CSV with a header")
+	f.StringVar(&o.sensor.Collector, "collector", "", "HOST:PORT of the collector to send to")
+	f.StringVar(&o.sensor.Identity, "identity", "", "directory with ca.crt, sensor.crt and sensor.key (default: identity in the state directory)")
+	f.IntVar(&o.sensor.Workers, "workers", 0, "number of workers (default: one per processor)")
+	f.StringVar(&o.admin, "admin", "", "HOST:PORT for health and metrics (default: none)")
+	return cmd
+}
+
+// settle puts flags and file together.
+func (o *runOptions) settle(cmd *cobra.Command) error {
+	if err := live.CheckMode(o.mode); err != nil {
+		return cli.Usagef("--%w", err)
+	}
+	if cmd.Flags().Changed("workers") && (o.sensor.Workers < 1 || o.sensor.Workers > sensor.MaxWorkers) {
+		return cli.Usagef("--workers %d: choose 1 to %d", o.sensor.Workers, sensor.MaxWorkers)
+	}
+	o.listen.Mode, o.listen.Promiscuous = live.Mode(o.mode), true
+	if o.config != "" {
+		file, err := sensor.ReadFile(o.config)
+		if err != nil {
+			return err
+		}
+		file.Apply(&o.sensor)
+		file.Listen(&o.listen)
+		if o.admin == "" {
+			o.admin = file.Admin
+		}
+	}
+	if len(o.listen.Interfaces) == 0 {
+		return cli.Usagef("run needs an interface: name it with --interface, or as interfaces in the file of -c (see %s --help)", cmd.CommandPath())
+	}
+	if o.sensor.StateDir == "" {
+		o.sensor.StateDir = defaultState
+	}
+	o.sensor.Version, o.sensor.DrainTimeout = release, 5*time.Second
+	return nil
+}
+
+// run runs the sensor until ctx ends.
+func (o *runOptions) run(ctx context.Context, log *slog.Logger) error {
+	o.sensor.Log = log
+	if err := os.MkdirAll(o.sensor.StateDir, 0o700); err != nil {
+		return err
+	}
+	listeners, err := admin.Listen(ctx, o.sensor.StateDir, o.admin)
+	if err != nil {
+		return err
+	}
+	defer listeners.Close()
+	s, err := sensor.NewLive(ctx, o.sensor, o.listen)
+	if err != nil {
+		return err
+	}
+	hangups := make(chan os.Signal, 1)
+	signal.Notify(hangups, syscall.SIGHUP)
+	defer signal.Stop(hangups)
+
+	group, ctx := errgroup.WithContext(ctx)
+	ctx, cancel := context.WithCancel(ctx)
+	group.Go(func() error {
+		defer cancel() // the others serve the sensor
+		return s.Run(ctx)
+	})
+	group.Go(func() error { return admin.Serve(ctx, listeners, s, log) })
+	group.Go(func() error {
+		attend(ctx, s, hangups, log)
+		return nil
+	})
+	return group.Wait()
+}
+
+// attend answers the service manager and its signals. Without a service manager its notices go nowhere.
+func attend(ctx context.Context, s *sensor.Live, hangups <-chan os.Signal, log *slog.Logger) {
+	notify := func(state string) {
+		if _, err := daemon.SdNotify(false, state); err != nil {
+			log.Warn("the service manager cannot be told", "error", err)
+		}
+	}
+	notify(daemon.SdNotifyReady)
+	defer notify(daemon.SdNotifyStopping)
+	var alive <-chan time.Time
+	if every, err := daemon.SdWatchdogEnabled(false); err == nil && every > 0 {
+		tick := time.NewTicker(every / 2)
+		defer tick.Stop()
+		alive = tick.C
+	}
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-hangups:
+			if err := s.Reload(); err != nil {
+				log.Error("the verdicts in force stay: the file cannot be read", "error", err)
+			}
+		case <-alive:
+			if err := s.Alive(); err != nil {
+				log.Error("the watchdog is not told: the sensor is stuck", "error", err)
+				continue
+			}
+			notify(daemon.SdNotifyWatchdog)
+		}
+	}
+}

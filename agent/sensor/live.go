@@ -1,0 +1,335 @@
+package sensor
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/spanwatch/spanwatch/agent/detect"
+	"github.com/spanwatch/spanwatch/agent/pipeline"
+	"github.com/spanwatch/spanwatch/capture"
+	"github.com/spanwatch/spanwatch/capture/live"
+	"github.com/spanwatch/spanwatch/protocols"
+	"github.com/spanwatch/spanwatch/protocols/all"
+)
+
+const (
+	// saveEvery is how often what is known is written to the state directory and told to the collector.
+	saveEvery = 30 * time.Second
+	// countEvery is how often the kernel's counters are asked for, countLimit how many at once: small portions, so that
+	// capture never waits.
+	countEvery = time.Second
+	countLimit = 64
+)
+
+// Live is a sensor on interfaces. Make it with [NewLive].
+type Live struct {
+	cfg     Config
+	capture *live.Capture
+	started time.Time
+	tally   *pipeline.Tally
+	counts  chan []capture.Count
+	reload  chan []detect.Verdict
+	save    chan chan<- error // asks for what is known to be saved now
+	health  atomic.Pointer[Health]
+	beat    atomic.Int64 // when the analyst last took something, Unix nanoseconds of the wall clock
+}
+
+// Health is what a running sensor says of itself.
+type Health struct {
+	Version    string        `json:"version"`
+	Site       string        `json:"site"`
+	Started    time.Time     `json:"started"`
+	Uptime     float64       `json:"uptime_seconds"`
+	Interfaces []live.Status `json:"interfaces"`
+	Workers    int           `json:"workers"`
+	Devices    int           `json:"devices"` // as of the last save, like edges and alerts
+	Edges      int           `json:"edges"`
+	Alerts     int           `json:"alerts"`
+	Saved      time.Time     `json:"saved"`
+	Collector  string        `json:"collector,omitempty"`
+	Waiting    Waiting       `json:"waiting"` // for the collector's acknowledgement
+	Counters   Counters      `json:"counters"`
+	MaxRSS     int64         `json:"max_rss_bytes"`
+	CPUSeconds float64       `json:"cpu_seconds"`
+}
+
+// Waiting counts records in the spool.
+type Waiting struct {
+	Alerts  int `json:"alerts"`
+	Routine int `json:"routine"`
+}
+
+// Counters are sums since the start.
+type Counters struct {
+	Packets       uint64            `json:"packets"` // read by workers
+	Bytes         uint64            `json:"bytes"`
+	Conversations uint64            `json:"conversations"`
+	Messages      map[string]uint64 `json:"messages"` // by protocol
+	Dropped       Dropped           `json:"dropped"`
+	Unparsed      Unparsed          `json:"unparsed"`
+	Evicted       Evicted           `json:"evicted"`
+	Late          uint64            `json:"late"` // events that came after later ones were judged
+}
+
+// NewLive opens the interfaces. What it returns listens already; [Live.Run] reads.
+func NewLive(ctx context.Context, cfg Config, listen live.Config) (*Live, error) {
+	if err := cfg.settleSite(); err != nil {
+		return nil, err
+	}
+	if cfg.Workers == 0 {
+		cfg.Workers = min(runtime.GOMAXPROCS(0), MaxWorkers)
+	}
+	listen.Workers, listen.Log = cfg.Workers, cfg.Log
+	specs := all.Specs()
+	if listen.TCP == nil && listen.UDP == nil {
+		listen.TCP, listen.UDP = wantedPorts(specs)
+	}
+	c, err := live.Open(ctx, listen)
+	if err != nil {
+		return nil, err
+	}
+	return &Live{
+		cfg: cfg, capture: c, started: time.Now().UTC(), tally: pipeline.NewTally(specs),
+		counts: make(chan []capture.Count), reload: make(chan []detect.Verdict, 1), save: make(chan chan<- error),
+	}, nil
+}
+
+// wantedPorts are those of protocols that are read and serve a plant: of these every packet matters.
+func wantedPorts(specs []protocols.Spec) (tcp, udp []uint16) {
+	for i := range specs {
+		if s := &specs[i]; !s.CountOnly && !s.Ordinary {
+			tcp, udp = append(tcp, s.TCP...), append(udp, s.UDP...)
+		}
+	}
+	return tcp, udp
+}
+
+// Run reads until ctx ends, then writes what is known and gives the collector a while to acknowledge it.
+func (s *Live) Run(ctx context.Context) (err error) {
+	defer func() { err = errors.Join(err, s.capture.Close()) }()
+	verdicts, err := readVerdicts(s.cfg.Verdicts)
+	if err != nil {
+		return err
+	}
+	dir, err := openDirectory(&s.cfg)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, dir.close()) }()
+	up, err := startUplink(context.WithoutCancel(ctx), s.cfg, dir)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, up.stop()) }()
+	before, err := dir.state.Load()
+	if err != nil {
+		return err
+	}
+	an := newAnalyst(s.cfg, verdicts, newLedger(before.Alerts), func(a *detect.Alert) error {
+		if err := up.raise(*a); err != nil || dir.temporary {
+			return err
+		}
+		return dir.state.SaveAlert(a)
+	})
+	w := &writer{dir: dir, up: up, before: &before, judged: len(verdicts) > 0, told: newTold()}
+
+	group, failed := errgroup.WithContext(ctx)
+	group.Go(func() error { return s.drain(failed) })
+	group.Go(func() error {
+		return pipeline.Run(failed, s.capture.Sources(), pipeline.Config{
+			Specs: all.Specs(), Counted: s.capture.Counted, Mark: s.capture.Mark,
+		}, func(b *pipeline.Batch) error { return s.take(an, w, b) })
+	})
+	if err := group.Wait(); err != nil && !errors.Is(err, context.Canceled) {
+		return err
+	}
+	return s.finish(context.WithoutCancel(ctx), an, w)
+}
+
+// drain asks for the kernel's counters in small portions, off the hot path.
+func (s *Live) drain(ctx context.Context) error {
+	tick := time.NewTicker(countEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+		for {
+			counts, err := s.capture.Counts(countLimit)
+			if err != nil {
+				s.cfg.Log.Warn("the kernel's counters cannot be read", "error", err)
+			}
+			if len(counts) == 0 {
+				break
+			}
+			select {
+			case s.counts <- counts:
+			case <-ctx.Done():
+				return nil
+			}
+		}
+	}
+}
+
+// take is the sink of the pipeline, and the one place where the analyst works.
+func (s *Live) take(an *analyst, w *writer, b *pipeline.Batch) error {
+	for i := range b.Flows {
+		s.tally.Report(&b.Flows[i])
+	}
+	for more := true; more; {
+		select {
+		case counts := <-s.counts:
+			b.Flows = s.tally.Count(b.Flows, counts, an.stats.Last)
+		case verdicts := <-s.reload:
+			an.detector.SetVerdicts(verdicts)
+			w.judged = len(verdicts) > 0
+		case answer := <-s.save:
+			answer <- w.write(an, s.cfg.Site)
+			s.tell(an, w)
+		default:
+			more = false
+		}
+	}
+	if err := an.take(b); err != nil {
+		return err
+	}
+	now := time.Now()
+	s.beat.Store(now.UnixNano())
+	if now.Sub(w.saved) >= saveEvery {
+		if err := w.write(an, s.cfg.Site); err != nil {
+			s.cfg.Log.Error("what is known cannot be saved", "error", err)
+		}
+	}
+	if now.Sub(w.toldHealth) >= time.Second {
+		w.toldHealth = now
+		s.tell(an, w)
+	}
+	return nil
+}
+
+// finish takes in the kernel's last counts, judges what can be judged only at the end, and writes everything.
+func (s *Live) finish(ctx context.Context, an *analyst, w *writer) error {
+	b := new(pipeline.Batch)
+	for {
+		counts, err := s.capture.Counts(countLimit)
+		if len(counts) == 0 || err != nil {
+			break
+		}
+		b.Flows = s.tally.Count(b.Flows, counts, an.stats.Last)
+	}
+	b.Flows = s.tally.Finish(b.Flows)
+	if err := an.take(b); err != nil {
+		return err
+	}
+	snap, err := an.finish()
+	if err != nil {
+		return err
+	}
+	remember(&snap, w.before, w.judged)
+	if err := w.dir.state.Save(snap); err != nil {
+		return err
+	}
+	waiting, err := w.up.finish(ctx, &snap)
+	if err == nil && waiting != "" {
+		s.cfg.Log.Warn(waiting)
+	}
+	s.tell(an, w)
+	return err
+}
+
+// tell publishes what the sensor says of itself.
+func (s *Live) tell(an *analyst, w *writer) {
+	stats := &an.stats
+	h := &Health{
+		Version: s.cfg.Version, Site: s.cfg.Site, Started: s.started, Workers: s.cfg.Workers, Collector: s.cfg.Collector,
+		Devices: w.devices, Edges: w.edges, Alerts: w.alerts, Saved: w.saved.UTC(),
+		Counters: Counters{
+			Packets: stats.Packets, Bytes: stats.Bytes, Conversations: stats.Conversations, Messages: make(map[string]uint64),
+			Dropped: Dropped{Spool: w.up.dropped()}, Unparsed: unparsed(stats), Evicted: an.evicted(), Late: stats.Late,
+		},
+	}
+	for name, n := range stats.Messages {
+		h.Counters.Messages[name] = n
+	}
+	if w.up.spool != nil {
+		h.Waiting.Alerts, h.Waiting.Routine = w.up.spool.Pending()
+	}
+	s.health.Store(h)
+}
+
+// Health says how the sensor is.
+func (s *Live) Health() Health {
+	h := Health{Version: s.cfg.Version, Site: s.cfg.Site, Started: s.started, Workers: s.cfg.Workers}
+	if told := s.health.Load(); told != nil {
+		h = *told
+	}
+	h.Interfaces = s.capture.Status()
+	for i := range h.Interfaces {
+		h.Counters.Dropped.NIC += h.Interfaces[i].NIC.Dropped
+		h.Counters.Dropped.Ring += h.Interfaces[i].Ring.Dropped
+		h.Counters.Dropped.FlowMap += h.Interfaces[i].Kernel.Overflow
+	}
+	r := usage()
+	h.Uptime, h.MaxRSS, h.CPUSeconds = time.Since(s.started).Seconds(), r.Maxrss*1024, cpuTime(r).Seconds()
+	return h
+}
+
+// stalled is how long the analyst may be silent: idle sources alone make it work every few milliseconds.
+const stalled = 10 * time.Second
+
+// Alive tells why the sensor is not at work; nil when it is.
+func (s *Live) Alive() error {
+	last := time.Unix(0, cmp.Or(s.beat.Load(), s.started.UnixNano()))
+	if d := time.Since(last); d > stalled {
+		return fmt.Errorf("sensor: nothing was looked at for %s", d.Round(time.Second))
+	}
+	return nil
+}
+
+// Ready tells why the sensor does not see what it should; nil when it does.
+func (s *Live) Ready() error {
+	if err := s.Alive(); err != nil {
+		return err
+	}
+	for _, i := range s.capture.Status() {
+		if !i.Present || !i.Up {
+			return fmt.Errorf("sensor: interface %s is not up", i.Interface)
+		}
+	}
+	return nil
+}
+
+// Save writes what is known to the state directory now.
+func (s *Live) Save(ctx context.Context) error {
+	answer := make(chan error, 1)
+	select {
+	case s.save <- answer:
+		return <-answer
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// Reload reads the file of verdicts again. When it cannot be read, the old ones hold.
+func (s *Live) Reload() error {
+	verdicts, err := readVerdicts(s.cfg.Verdicts)
+	if err != nil {
+		return err
+	}
+	select {
+	case <-s.reload: // one that was not taken yet is outdated
+	default:
+	}
+	s.reload <- verdicts
+	s.cfg.Log.Info("verdicts were read again", "count", len(verdicts))
+	return nil
+}
