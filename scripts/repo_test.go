@@ -28,6 +28,7 @@ var imports = map[string][]string{
 	"protocols/internal/handshake": {"protocols", "protocols/wire"},
 	"protocols/modbus":             {"protocols", "protocols/wire"},
 	"protocols/opcua":              {"protocols", "protocols/wire"},
+	"protocols/mms":                {"protocols", "protocols/wire", "protocols/internal/tpkt"},
 	"protocols/s7":                 {"protocols", "protocols/wire", "protocols/internal/tpkt", "protocols/internal/handshake"},
 	"protocols/enip":               {"protocols", "protocols/wire"},
 	"protocols/dhcp":               {"protocols", "protocols/wire"},
@@ -44,7 +45,7 @@ var imports = map[string][]string{
 	"protocols/ssh":                {"protocols", "protocols/wire"},
 	"protocols/recognised":         {"protocols", "protocols/internal/tpkt"},
 	"protocols/all": {
-		"protocols", "protocols/modbus", "protocols/opcua", "protocols/s7", "protocols/enip",
+		"protocols", "protocols/modbus", "protocols/opcua", "protocols/s7", "protocols/mms", "protocols/enip",
 		"protocols/dhcp", "protocols/dns", "protocols/recognised", "protocols/netbios", "protocols/lldp", "protocols/cdp", "protocols/profinet", "protocols/snmp", "protocols/bacnet",
 		"protocols/iec104",
 		"protocols/http", "protocols/tls", "protocols/ssh",
@@ -94,7 +95,7 @@ var imports = map[string][]string{
 const labPrefix = "scripts/lab"
 
 // standardOnly are the packages that anyone must be able to read and reuse without a dependency.
-var standardOnly = []string{"protocols", "protocols/wire", "protocols/internal/tpkt", "protocols/internal/nameplate", "protocols/internal/handshake", "protocols/modbus", "protocols/opcua", "protocols/s7", "protocols/enip", "protocols/dhcp", "protocols/snmp", "protocols/bacnet", "protocols/profinet", "protocols/cdp", "protocols/lldp", "protocols/netbios", "protocols/dns", "protocols/iec104", "protocols/http", "protocols/tls", "protocols/ssh", "protocols/recognised", "protocols/all", "cloud/hunt/kql"}
+var standardOnly = []string{"protocols", "protocols/wire", "protocols/internal/tpkt", "protocols/internal/nameplate", "protocols/internal/handshake", "protocols/modbus", "protocols/opcua", "protocols/s7", "protocols/mms", "protocols/enip", "protocols/dhcp", "protocols/snmp", "protocols/bacnet", "protocols/profinet", "protocols/cdp", "protocols/lldp", "protocols/netbios", "protocols/dns", "protocols/iec104", "protocols/http", "protocols/tls", "protocols/ssh", "protocols/recognised", "protocols/all", "cloud/hunt/kql"}
 
 type source struct {
 	path, pkg string // slash-separated, from the root

@@ -15,6 +15,7 @@ import (
 	"github.com/spanwatch/spanwatch/protocols/http"
 	"github.com/spanwatch/spanwatch/protocols/iec104"
 	"github.com/spanwatch/spanwatch/protocols/lldp"
+	"github.com/spanwatch/spanwatch/protocols/mms"
 	"github.com/spanwatch/spanwatch/protocols/modbus"
 	"github.com/spanwatch/spanwatch/protocols/netbios"
 	"github.com/spanwatch/spanwatch/protocols/opcua"
@@ -30,7 +31,7 @@ import (
 // protocol are two Specs of one name.
 func Specs() []protocols.Spec {
 	return append([]protocols.Spec{
-		opcua.Spec, s7.Spec, modbus.Spec, modbus.RTU, enip.Spec,
+		opcua.Spec, s7.Spec, mms.Spec, modbus.Spec, modbus.RTU, enip.Spec,
 		dhcp.Spec, dns.Spec, netbios.Spec, lldp.Spec, cdp.Spec, profinet.Spec, snmp.Spec, bacnet.Spec,
 		iec104.Spec,
 		http.Spec, tls.Spec, ssh.Spec,

@@ -14,7 +14,7 @@ import (
 // homes are where the Specs have their cases, in the order of Specs. What is only recognised has its cases side by side.
 var homes = func() []string {
 	list := []string{
-		"../opcua/testdata", "../s7/testdata", "../modbus/testdata", "../modbus/testdata/rtu", "../enip/testdata",
+		"../opcua/testdata", "../s7/testdata", "../mms/testdata", "../modbus/testdata", "../modbus/testdata/rtu", "../enip/testdata",
 		"../dhcp/testdata", "../dns/testdata", "../netbios/testdata", "../lldp/testdata", "../cdp/testdata", "../profinet/testdata", "../snmp/testdata", "../bacnet/testdata",
 		"../iec104/testdata",
 		"../http/testdata", "../tls/testdata", "../ssh/testdata",

@@ -75,8 +75,7 @@ func FuzzProbe(f *testing.F) {
 		for _, spec := range Specs() {
 			for _, tr := range transports {
 				m := spec.Probe(tr, bytes.Clone(b))
-				// Behind a connection request patience begins anew.
-				if m == protocols.More && (tr != protocols.TransportTCP || len(b) > 2*patience) {
+				if m == protocols.More && (tr != protocols.TransportTCP || len(b) > patience) {
 					t.Errorf("%s over %v wants more than %d bytes", spec.Name, tr, len(b))
 				}
 				if m == protocols.No || tr != protocols.TransportTCP {
