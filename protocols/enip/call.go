@@ -226,7 +226,7 @@ func (d *conversation) tell(q call) {
 func (c *call) done() bool { return c.status == statusSuccess || c.status == statusPartial }
 
 // find gives the request of an answer with a service: that on the connection which belongs to the answer's, where this is
-// known, else any with the same sequence count.
+// known; else the only one with the same sequence count on a connection of which nothing is known.
 func (d *conversation) find(k key, service uint8) (request, bool) {
 	fits := func(r *request) bool {
 		return r.service == service || r.routed && service == svcUnconnectedSend
@@ -234,24 +234,26 @@ func (d *conversation) find(k key, service uint8) (request, bool) {
 	if !k.connected {
 		return d.pending.take(k, fits)
 	}
-	asks, paired := d.pairs.of(k.connection)
-	if paired {
-		if r, ok := d.pending.take(k, func(r *request) bool { return r.key.connection == asks && fits(r) }); ok {
-			return r, true
+	if asks, paired := d.pairs.of(k.connection); paired {
+		r, ok := d.pending.take(k, func(r *request) bool { return r.key.connection == asks && fits(r) })
+		if !ok {
+			d.pairs.doubt(k.connection)
 		}
+		return r, ok
 	}
 	candidates := 0
+	free := func(r *request) bool { return fits(r) && !d.pairs.taken(r.key.connection) }
 	for i := range d.pending.requests {
-		if r := &d.pending.requests[i]; r.key.same(k) && fits(r) {
+		if r := &d.pending.requests[i]; r.key.same(k) && free(r) {
 			candidates++
 		}
 	}
 	if candidates != 1 {
 		return request{}, false
 	}
-	r, ok := d.pending.take(k, fits)
+	r, ok := d.pending.take(k, free)
 	if ok {
-		d.pairs.put(r.key.connection, k.connection)
+		d.pairs.put(r.key.connection, k.connection, false)
 	}
 	return r, ok
 }

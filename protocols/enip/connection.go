@@ -83,7 +83,7 @@ func tellOpen(d *conversation, c *call) {
 		d.fail("answer to %s with %d bytes of data", c.row.title(), len(c.data))
 		return
 	}
-	d.pairs.put(o.asks, o.answers)
+	d.pairs.put(o.asks, o.answers, true)
 }
 
 // closing is a request to close a connection (Volume 1, 3-5.5.3).

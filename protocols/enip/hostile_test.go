@@ -178,7 +178,7 @@ func TestTablesAreBounded(t *testing.T) {
 	}
 	var p pairs
 	for i := range uint32(3 * maxPairs) {
-		p.put(i+1, i+1000)
+		p.put(i+1, i+1000, true)
 	}
 	if _, ok := p.of(1000); ok {
 		t.Error("the oldest pair is still known")
@@ -225,10 +225,49 @@ func TestConnectionsOfOneSession(t *testing.T) {
 	for _, c := range []struct {
 		connection uint32
 		want       uint64
-	}{{102, 0}, {101, 3}, {102, 4}} { // the first cannot be told
+	}{{102, 4}, {101, 3}} { // what 101 answers is known, so 102 answers the other
 		if got := dissect(t, d, protocols.Server, 5, send(reply, c.connection, 8))[0].Answers; got != c.want {
 			t.Errorf("connection %d answers frame %d, want %d", c.connection, got, c.want)
 		}
+	}
+	dissect(t, d, protocols.Client, 6, send(ask, 1, 9))
+	if got := dissect(t, d, protocols.Server, 7, send(reply, 102, 9))[0].Answers; got != 0 {
+		t.Errorf("an answer whose question was lost goes to frame %d of another connection", got)
+	}
+	if got := dissect(t, d, protocols.Server, 8, send(reply, 101, 9))[0].Answers; got != 6 {
+		t.Errorf("the answer goes to frame %d, want 6", got)
+	}
+}
+
+// A sensor that joins late may conclude wrongly which connections belong together; it does not stay with it.
+func TestWrongConclusionsPass(t *testing.T) {
+	d := &conversation{}
+	d.pairs.put(1, 102, false)
+	ask, reply := unhex(t, readLevel), unhex(t, levelRead)
+	for _, c := range []struct {
+		asks, answers byte
+		want          uint64
+	}{{2, 102, 0}, {1, 101, 5}, {2, 102, 7}} {
+		ask[36], ask[37], ask[38], reply[36], reply[37], reply[38], reply[39] = c.asks, 0, 0, c.answers, 0, 0, 0
+		ask[44]++
+		reply[44] = ask[44]
+		frame := uint64(2*ask[44] - 1)
+		dissect(t, d, protocols.Client, frame, ask)
+		if got := dissect(t, d, protocols.Server, frame+1, reply)[0].Answers; got != c.want {
+			t.Errorf("connection %d answers frame %d, want %d", c.answers, got, c.want)
+		}
+	}
+}
+
+// Where nothing is known of two connections, an answer that may be either's is given to none.
+func TestAmbiguousConnections(t *testing.T) {
+	ask, reply := unhex(t, readLevel), unhex(t, levelRead)
+	d := &conversation{}
+	dissect(t, d, protocols.Client, 1, ask)
+	ask[36]++
+	dissect(t, d, protocols.Client, 2, ask)
+	if got := dissect(t, d, protocols.Server, 3, reply)[0].Answers; got != 0 {
+		t.Errorf("the answer goes to frame %d", got)
 	}
 }
 

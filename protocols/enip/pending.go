@@ -154,17 +154,39 @@ type pairs struct {
 	next  int
 }
 
-type pair struct{ asks, answers uint32 } // O->T and T->O; 0, 0 is none
+type pair struct {
+	asks, answers uint32 // O->T and T->O; 0, 0 is none
+	told          bool   // Forward_Open said so
+}
 
-func (s *pairs) put(asks, answers uint32) {
-	for i := range s.known {
-		if s.known[i].answers == answers && s.known[i] != (pair{}) {
-			s.known[i].asks = asks
-			return
+// put learns a pair. What was known of either number is forgotten.
+func (s *pairs) put(asks, answers uint32, told bool) {
+	for i, p := range s.known {
+		if p != (pair{}) && (p.asks == asks || p.answers == answers) {
+			s.known[i] = pair{}
 		}
 	}
-	s.known[s.next] = pair{asks, answers}
+	s.known[s.next] = pair{asks, answers, told}
 	s.next = (s.next + 1) % maxPairs
+}
+
+// doubt forgets what was concluded about a connection: an answer did not fit.
+func (s *pairs) doubt(answers uint32) {
+	for i, p := range s.known {
+		if p.answers == answers && !p.told {
+			s.known[i] = pair{}
+		}
+	}
+}
+
+// taken reports whether the answers to what comes on a connection are known to go out on one.
+func (s *pairs) taken(asks uint32) bool {
+	for _, p := range s.known {
+		if p.asks == asks && p != (pair{}) {
+			return true
+		}
+	}
+	return false
 }
 
 // of gives the connection on which requests come whose answers go out on another.
