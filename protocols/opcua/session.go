@@ -203,7 +203,6 @@ func (d *conversation) foundOnNetwork() {
 		if c.Failed() {
 			return
 		}
-		d.show(func(x *Detail) *string { return &x.EndpointURL }, url)
 		if addr, ok := address(url); ok {
 			about := subject{addr: addr}
 			d.tell(about, protocols.FactApplication, name, 60)
