@@ -16,19 +16,17 @@ type class struct {
 
 // Classes that messages are told apart by.
 const (
-	classIdentity   = 0x01
-	classRouter     = 0x02
-	classManager    = 0x06
-	classTCPIP      = 0xf5
-	attributeHost   = 6 // of TCP/IP: the host name
-	firstVendorOnly = 0x64
+	classIdentity = 0x01
+	classRouter   = 0x02
+	classManager  = 0x06
+	classTCPIP    = 0xf5
+	attributeHost = 6 // of TCP/IP: the host name
 )
 
 const (
 	none      = protocols.ActionNone
 	connect   = protocols.ActionConnect
 	read      = protocols.ActionRead
-	subscribe = protocols.ActionSubscribe
 	browse    = protocols.ActionBrowse
 	identify  = protocols.ActionIdentify
 	login     = protocols.ActionLogin
