@@ -219,6 +219,9 @@ func (c *conversation) plusAnswer(ev *protocols.Event, d *PlusDetail, detail boo
 	switch {
 	case len(s.vars) > 0:
 		s.results(fn, r)
+		if n := s.read.variable; n > 0 && int(n) <= len(s.vars) {
+			ev.Facts = answerFacts(s.read.attribute, s.vars[n-1].values)
+		}
 	case fn == fnCreateObject && ev.Action == protocols.ActionConnect:
 		ev.Facts = serverFacts(r.Rest())
 	case fn == fnCreateObject && ev.Action == protocols.ActionSubscribe:
@@ -226,7 +229,7 @@ func (c *conversation) plusAnswer(ev *protocols.Event, d *PlusDetail, detail boo
 	case fn == fnGetStreamed:
 		r.Skip(1)
 		if value, ok := plusValue(r, &s.spare.scalar); ok && ev.Action != protocols.ActionLogin {
-			ev.Values, ev.Facts = value, answerFacts(s.read, ev.Object, value)
+			ev.Values, ev.Facts = value, answerFacts(s.read.attribute, value)
 		}
 	case fn == fnExplore && detail:
 		d.Objects = listObjects(r.Rest())

@@ -55,10 +55,11 @@ func plusFunction(fn uint16) (string, protocols.Action) {
 	return fmt.Sprintf("Function 0x%04x", fn), protocols.ActionNone
 }
 
-// plusQuery is what a request says for its answer: the first attribute that it names, and the operating state that it
-// asks for.
+// plusQuery is what a request says for its answer: an attribute that it reads, which of several variables that is, and
+// the operating state that it asks for.
 type plusQuery struct {
 	attribute uint32
+	variable  uint16 // from 1; 0 where the request is not about several
 	state     uint8
 }
 
@@ -113,7 +114,7 @@ func (c *conversation) readAttributes(ev *protocols.Event, id, session uint32, c
 			return
 		}
 		attribute := uint32(v)
-		if i == 0 {
+		if i == 0 && (attribute != attrName || id == objectCPU) {
 			c.plus.read.attribute = attribute
 		}
 		switch {
@@ -242,7 +243,7 @@ func attributeAction(id, session uint32, attribute uint64, action protocols.Acti
 func readSetMulti(c *conversation, ev *protocols.Event, session uint32, r *wire.Cursor) {
 	id := r.U32()
 	if id == 0 {
-		c.readVariables(r)
+		c.readVariables(session, r)
 		c.plus.readValues(r)
 		return
 	}
@@ -272,7 +273,7 @@ func readMulti(c *conversation, ev *protocols.Event, session uint32, r *wire.Cur
 		c.readAttributes(ev, id, session, count, r)
 		return
 	}
-	c.readVariables(r)
+	c.readVariables(session, r)
 }
 
 // maxVariables is how many variables of one message are named.
@@ -280,16 +281,21 @@ const maxVariables = 256
 
 // readVariables names the variables of a list: count, count of fields, and for each its checksum, area, count of
 // identifiers, identifiers.
-func (c *conversation) readVariables(r *wire.Cursor) {
+func (c *conversation) readVariables(session uint32, r *wire.Cursor) {
 	count, _ := vlq(r)
 	_, _ = vlq(r)
 	for range min(count, maxVariables) {
 		_, _ = vlq(r)
 		where, _ := vlq(r)
 		steps, _ := vlq(r)
+		begin := *r
 		object, ok := c.path(uint32(where), steps, r)
 		if !ok {
 			return
+		}
+		attribute, _ := vlq(&begin)
+		if uint32(where) == session && attribute == attrProtection || where == objectCPU && attribute == attrName {
+			c.plus.read = plusQuery{attribute: uint32(attribute), variable: uint16(len(c.plus.vars) + 1)}
 		}
 		c.plus.vars = append(c.plus.vars, variable{object: object})
 	}

@@ -127,13 +127,12 @@ func (n *names) created(id uint32, b []byte) string {
 	return n.block(id).Name
 }
 
-// clientFacts reads what a client says of itself when it opens a session: its application, and the name of its machine.
+// clientFacts reads what a client says of itself when it opens a session: its application.
 func clientFacts(b []byte) []protocols.Fact {
-	var facts []protocols.Fact
 	if text := attributeText(b, markAttribute, 0x82, 0x29); text != "" {
-		facts = append(facts, protocols.Fact{About: protocols.Client, Key: protocols.FactApplication, Value: text})
+		return []protocols.Fact{{About: protocols.Client, Key: protocols.FactApplication, Value: text}}
 	}
-	return facts
+	return nil
 }
 
 // serverFacts reads what a controller says of itself in the answer: "1;6ES7 211-1BE30-0XB0;V3.0".
@@ -156,14 +155,14 @@ var nameplateHeader = []byte{0x00, 0x20, 0x00, 0x38, 0x01, 0x00}
 // siemens is the vendor identifier that PROFIBUS & PROFINET International gave to Siemens.
 const siemens = 0x002a
 
-// answerFacts reads what the value of an attribute tells of the controller.
-func answerFacts(read plusQuery, object protocols.Object, value protocols.Values) []protocols.Fact {
+// answerFacts reads what the value of an attribute tells of the controller. Names are asked for of the controller alone.
+func answerFacts(attribute uint32, value protocols.Values) []protocols.Fact {
 	switch {
-	case read.attribute == attrNameplate && bytes.HasPrefix(value.Raw, nameplateHeader):
+	case attribute == attrNameplate && bytes.HasPrefix(value.Raw, nameplateHeader):
 		return nameplateFacts(value.Raw[len(nameplateHeader):])
-	case read.attribute == attrName && object.Name == wellKnown[objectCPU] && value.Type == protocols.ValueText:
+	case attribute == attrName && value.Type == protocols.ValueText:
 		return fact(nil, protocols.FactName, printable(value.Raw[:min(len(value.Raw), maxText)]))
-	case read.attribute == attrProtection && value.Type == protocols.ValueUint && len(value.Raw) > 0:
+	case attribute == attrProtection && value.Type == protocols.ValueUint && len(value.Raw) > 0:
 		return fact(nil, protocols.FactProtection, fmt.Sprintf("level %d", value.Raw[0]))
 	default:
 		return nil

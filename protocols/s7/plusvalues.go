@@ -102,6 +102,9 @@ func valueAt(r *wire.Cursor, into *scalar, depth int) (protocols.Values, bool) {
 			return protocols.Values{}, false
 		}
 		begin = *r
+		if t.form == formFixed && t.size == 0 {
+			count = 0 // nothing, however often: an attacker's count is not worth a loop
+		}
 		for ; count > 0 && !r.Failed(); count-- {
 			t.skip(r, depth)
 		}
