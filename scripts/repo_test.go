@@ -40,6 +40,7 @@ var imports = map[string][]string{
 	"protocols/netbios":            {"protocols", "protocols/wire"},
 	"protocols/dns":                {"protocols", "protocols/wire"},
 	"protocols/iec104":             {"protocols", "protocols/wire"},
+	"protocols/dnp3":               {"protocols", "protocols/wire"},
 	"protocols/http":               {"protocols", "protocols/internal/nameplate"},
 	"protocols/tls":                {"protocols", "protocols/internal/handshake", "protocols/internal/nameplate"},
 	"protocols/ssh":                {"protocols", "protocols/wire"},
@@ -47,7 +48,7 @@ var imports = map[string][]string{
 	"protocols/all": {
 		"protocols", "protocols/modbus", "protocols/opcua", "protocols/s7", "protocols/mms", "protocols/enip",
 		"protocols/dhcp", "protocols/dns", "protocols/recognised", "protocols/netbios", "protocols/lldp", "protocols/cdp", "protocols/profinet", "protocols/snmp", "protocols/bacnet",
-		"protocols/iec104",
+		"protocols/iec104", "protocols/dnp3",
 		"protocols/http", "protocols/tls", "protocols/ssh",
 	},
 	"protocols/protocoltest": {"protocols"},
@@ -95,7 +96,7 @@ var imports = map[string][]string{
 const labPrefix = "scripts/lab"
 
 // standardOnly are the packages that anyone must be able to read and reuse without a dependency.
-var standardOnly = []string{"protocols", "protocols/wire", "protocols/internal/tpkt", "protocols/internal/nameplate", "protocols/internal/handshake", "protocols/modbus", "protocols/opcua", "protocols/s7", "protocols/mms", "protocols/enip", "protocols/dhcp", "protocols/snmp", "protocols/bacnet", "protocols/profinet", "protocols/cdp", "protocols/lldp", "protocols/netbios", "protocols/dns", "protocols/iec104", "protocols/http", "protocols/tls", "protocols/ssh", "protocols/recognised", "protocols/all", "cloud/hunt/kql"}
+var standardOnly = []string{"protocols", "protocols/wire", "protocols/internal/tpkt", "protocols/internal/nameplate", "protocols/internal/handshake", "protocols/modbus", "protocols/opcua", "protocols/s7", "protocols/mms", "protocols/enip", "protocols/dhcp", "protocols/snmp", "protocols/bacnet", "protocols/profinet", "protocols/cdp", "protocols/lldp", "protocols/netbios", "protocols/dns", "protocols/iec104", "protocols/dnp3", "protocols/http", "protocols/tls", "protocols/ssh", "protocols/recognised", "protocols/all", "cloud/hunt/kql"}
 
 type source struct {
 	path, pkg string // slash-separated, from the root

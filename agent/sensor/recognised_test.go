@@ -15,14 +15,13 @@ import (
 
 // witnesses are the names under which the reference lists a protocol in a capture, where they are not our label.
 var witnesses = map[string][]string{
-	"iec104": {"iec60870_104"}, "profinet": {"pn_rt", "pn_io", "pn_io_device", "pn_io_controller", "dcerpc"},
+	"profinet": {"pn_rt", "pn_io", "pn_io_device", "pn_io_controller", "dcerpc"},
 	"ethercat": {"ecat"}, "fins": {"omron"}, "ads": {"ams"}, "hart-ip": {"hart_ip"}, "smb": {"smb", "smb2", "nbss"},
 	"http": {"http", "http2"}, "postgresql": {"pgsql"}, "mms": {"mms", "pres"}, "bacnet": {"bvlc", "bacnet"},
 }
 
 // unwitnessed are protocols in captures where the reference does not list them, and why they are there all the same.
 var unwitnessed = map[string]string{
-	"dnp3/bro.dnp3_read_p20001.e17324.pcap.gz dnp3":                     "on another port, where the reference does not look",
 	"it/arkime.socks5-rdp.53f5be.pcap.gz rdp":                           "behind a SOCKS proxy",
 	"it/zeek.simpleauth-diff-port.4c5768.pcap.gz ldap":                  "on another port, where the reference does not look",
 	"modbus/zeek.modbus-and-non-modbus-p502.ef18bb.pcap.gz rdp":         "a scanner asks port 502 for RDP with a cookie",

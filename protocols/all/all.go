@@ -10,6 +10,7 @@ import (
 	"github.com/spanwatch/spanwatch/protocols/bacnet"
 	"github.com/spanwatch/spanwatch/protocols/cdp"
 	"github.com/spanwatch/spanwatch/protocols/dhcp"
+	"github.com/spanwatch/spanwatch/protocols/dnp3"
 	"github.com/spanwatch/spanwatch/protocols/dns"
 	"github.com/spanwatch/spanwatch/protocols/enip"
 	"github.com/spanwatch/spanwatch/protocols/http"
@@ -33,7 +34,7 @@ func Specs() []protocols.Spec {
 	return append([]protocols.Spec{
 		opcua.Spec, s7.Spec, mms.Spec, modbus.Spec, modbus.RTU, enip.Spec,
 		dhcp.Spec, dns.Spec, netbios.Spec, lldp.Spec, cdp.Spec, profinet.Spec, snmp.Spec, bacnet.Spec,
-		iec104.Spec,
+		iec104.Spec, dnp3.Spec,
 		http.Spec, tls.Spec, ssh.Spec,
 	}, recognised.Specs()...)
 }

@@ -16,7 +16,7 @@ var homes = func() []string {
 	list := []string{
 		"../opcua/testdata", "../s7/testdata", "../mms/testdata", "../modbus/testdata", "../modbus/testdata/rtu", "../enip/testdata",
 		"../dhcp/testdata", "../dns/testdata", "../netbios/testdata", "../lldp/testdata", "../cdp/testdata", "../profinet/testdata", "../snmp/testdata", "../bacnet/testdata",
-		"../iec104/testdata",
+		"../iec104/testdata", "../dnp3/testdata",
 		"../http/testdata", "../tls/testdata", "../ssh/testdata",
 	}
 	for _, spec := range recognised.Specs() {

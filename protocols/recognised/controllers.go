@@ -325,3 +325,19 @@ func lookGESRTP(_ protocols.Transport, b []byte) (protocols.Match, string) {
 	}
 	return side(b[0] != request), ""
 }
+
+// crc16 is a reflected CRC that starts from zero.
+func crc16(b []byte, polynomial uint16) uint16 {
+	var crc uint16
+	for _, x := range b {
+		crc ^= uint16(x)
+		for range 8 {
+			if crc&1 != 0 {
+				crc = crc>>1 ^ polynomial
+			} else {
+				crc >>= 1
+			}
+		}
+	}
+	return crc
+}

@@ -20,10 +20,10 @@ import (
 	"github.com/spanwatch/spanwatch/protocols"
 )
 
-// families are the tables in the order in which their probes are asked: fieldbuses first, then by how telling the
+// families are the tables in the order in which their probes are asked: those of plants first, then by how telling the
 // first bytes are.
 var families = [][]protocol{
-	telecontrol, iso, ethernet, controllers, instruments,
+	iso, ethernet, controllers, instruments,
 	remote, web, files, messaging, services, directories, databases,
 }
 
