@@ -150,17 +150,17 @@ func dissected(t *testing.T, path string) map[string]*bacnet.Detail {
 	}
 	details := map[string]*bacnet.Detail{}
 	for line := range bytes.Lines(out.Bytes()) {
+		if !bytes.Contains(line, []byte(`"protocol":"bacnet"`)) {
+			continue
+		}
 		var m struct {
-			Protocol string
-			Frame    uint64
-			Detail   bacnet.Detail
+			Frame  uint64
+			Detail bacnet.Detail
 		}
 		if err := json.Unmarshal(line, &m); err != nil {
 			t.Fatalf("%s: %v in %s", path, err, line)
 		}
-		if m.Protocol == "bacnet" {
-			details[strconv.FormatUint(m.Frame, 10)] = &m.Detail
-		}
+		details[strconv.FormatUint(m.Frame, 10)] = &m.Detail
 	}
 	return details
 }

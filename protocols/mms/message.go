@@ -333,6 +333,10 @@ func (m *message) informationReport(b []byte) {
 	}
 	m.values(results)
 	if m.listed && len(m.items) == 1 {
+		// IEC 61850-8-1, 17: a report names its list alike everywhere, and itself in its first value.
+		if it := &m.items[0]; string(it.name.item) == "RPT" && len(m.results) > 0 && m.results[0].values.Type == protocols.ValueText {
+			it.object = m.names.object("report", name{item: m.results[0].values.Raw})
+		}
 		start := len(m.scratch)
 		m.scratch = appendStructure(m.scratch, results, 0)
 		m.items[0].values = protocols.Values{Type: protocols.ValueText, Raw: m.scratch[start:]}
