@@ -17,7 +17,7 @@ import (
 var witnesses = map[string][]string{
 	"profinet": {"pn_rt", "pn_io", "pn_io_device", "pn_io_controller", "dcerpc"},
 	"ethercat": {"ecat"}, "fins": {"omron"}, "ads": {"ams"}, "hart-ip": {"hart_ip"}, "smb": {"smb", "smb2", "nbss"},
-	"http": {"http", "http2"}, "postgresql": {"pgsql"}, "mms": {"mms", "pres"}, "bacnet": {"bvlc", "bacnet"},
+	"http": {"http", "http2"}, "postgresql": {"pgsql"},
 }
 
 // unwitnessed are protocols in captures where the reference does not list them, and why they are there all the same.
