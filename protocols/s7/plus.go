@@ -222,8 +222,10 @@ func (c *conversation) plusAnswer(ev *protocols.Event, d *PlusDetail, detail boo
 		if n := s.read.variable; n > 0 && int(n) <= len(s.vars) {
 			ev.Facts = answerFacts(s.read.attribute, s.vars[n-1].values)
 		}
-	case fn == fnCreateObject && ev.Action == protocols.ActionConnect:
-		ev.Facts = serverFacts(r.Rest())
+	case fn == fnCreateObject && (ev.Action == protocols.ActionConnect || ev.Action == protocols.ActionNone):
+		if ev.Facts = serverFacts(r.Rest()); ev.Facts != nil {
+			ev.Action = protocols.ActionConnect // only a session is answered with what the controller is
+		}
 	case fn == fnCreateObject && ev.Action == protocols.ActionSubscribe:
 		s.subscribedAs(seq, r)
 	case fn == fnGetStreamed:

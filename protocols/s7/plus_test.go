@@ -116,3 +116,18 @@ func TestSubscriptionsAreBounded(t *testing.T) {
 		t.Errorf("the variable is called %v", got)
 	}
 }
+
+// An answer whose request was not seen still tells what the controller is.
+func TestIdentityWithoutTheRequest(t *testing.T) {
+	content := []byte{opResponse, 0, 0, 0x04, 0xca, 0, 0, 0, 1, 0x36, 0, 1, 0x87, 0x08, markObject, 0, 0, 1, 0x20, 0x82, 0x1f, 0, 0}
+	content = append(content, markAttribute, 0x82, 0x3f, 0, typeString, 0x1a)
+	content = append(content, "1;6ES7 512-1AK99-0AB0;V3.1"...)
+	content = append(content, markEnd, 0, 0, 0, 0)
+	b := append([]byte{idPlus, 1, 0, byte(len(content))}, content...)
+	b = append(b, idPlus, 1, 0, 0)
+	c := &conversation{}
+	events, err := c.plusMessage(nil, protocols.Message{From: protocols.Server, Bytes: b}, b)
+	if err != nil || len(events) != 1 || events[0].Action != protocols.ActionConnect || len(events[0].Facts) != 4 {
+		t.Errorf("%+v, %v", events, err)
+	}
+}
