@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"os"
 	"os/signal"
@@ -13,6 +14,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/spanwatch/spanwatch/agent/admin"
+	"github.com/spanwatch/spanwatch/agent/privilege"
 	"github.com/spanwatch/spanwatch/agent/sensor"
 	"github.com/spanwatch/spanwatch/agent/state"
 	"github.com/spanwatch/spanwatch/capture/live"
@@ -26,6 +28,7 @@ type runOptions struct {
 	config string
 	admin  string
 	mode   string
+	user   string
 }
 
 func runCommand() *cobra.Command {
@@ -44,7 +47,7 @@ SIGHUP makes it read the file of verdicts again.`,
 			if err := o.settle(cmd); err != nil {
 				return err
 			}
-			return o.run(cmd.Context(), cli.Logger())
+			return o.start(cmd.Context(), cli.Logger())
 		},
 	}
 	f := cmd.Flags()
@@ -57,6 +60,7 @@ SIGHUP makes it read the file of verdicts again.`,
 	f.StringVar(&o.sensor.Collector, "collector", "", "HOST:PORT of the collector to send to")
 	f.StringVar(&o.sensor.Identity, "identity", "", "directory with ca.crt, sensor.crt and sensor.key (default: identity in the state directory)")
 	f.IntVar(&o.sensor.Workers, "workers", 0, "number of workers (default: one per processor)")
+	f.StringVar(&o.user, "user", "", "user without privileges who reads the frames when started as root (default spanwatch, else nobody; root: no separation)")
 	f.StringVar(&o.admin, "admin", "", "HOST:PORT for health and metrics (default: none)")
 	return cmd
 }
@@ -91,8 +95,35 @@ func (o *runOptions) settle(cmd *cobra.Command) error {
 	return nil
 }
 
-// run runs the sensor until ctx ends.
-func (o *runOptions) run(ctx context.Context, log *slog.Logger) error {
+// start separates what needs privileges from what reads frames, where it can, and runs the sensor.
+func (o *runOptions) start(ctx context.Context, log *slog.Logger) error {
+	child, err := privilege.Inherit()
+	switch {
+	case err != nil:
+		return err
+	case child != nil:
+		o.listen.Opener = child
+		return o.run(ctx, log, child.User)
+	case os.Geteuid() != 0 || o.user == "root":
+		return o.run(ctx, log, "")
+	}
+	account, err := privilege.Find(o.user)
+	if err != nil {
+		return err
+	}
+	code, err := privilege.Parent(ctx, account, o.sensor.StateDir, live.Local(), log)
+	if errors.Is(err, privilege.ErrSeparate) {
+		log.Warn("frames are read with the privileges of this process: it may not become another user", "error", err)
+		return o.run(ctx, log, "")
+	}
+	if err == nil && code != cli.Done {
+		return cli.Exit(code) // the child has said why
+	}
+	return err
+}
+
+// run runs the sensor until ctx ends. User is who it runs as, when it was separated from what needs privileges.
+func (o *runOptions) run(ctx context.Context, log *slog.Logger, user string) error {
 	o.sensor.Log = log
 	if err := os.MkdirAll(o.sensor.StateDir, 0o700); err != nil {
 		return err
@@ -105,6 +136,9 @@ func (o *runOptions) run(ctx context.Context, log *slog.Logger) error {
 	s, err := sensor.NewLive(ctx, o.sensor, o.listen)
 	if err != nil {
 		return err
+	}
+	if err := o.confine(s, user); err != nil {
+		return errors.Join(err, s.Close())
 	}
 	hangups := make(chan os.Signal, 1)
 	signal.Notify(hangups, syscall.SIGHUP)
@@ -122,6 +156,21 @@ func (o *runOptions) run(ctx context.Context, log *slog.Logger) error {
 		return nil
 	})
 	return group.Wait()
+}
+
+// confine shuts the process in before it reads the first frame.
+func (o *runOptions) confine(s *sensor.Live, user string) error {
+	walls := privilege.Walls{Write: []string{o.sensor.StateDir}, Read: []string{o.sensor.Verdicts, o.sensor.Identity, o.config}}
+	stands, err := privilege.Confine(walls)
+	if err != nil {
+		return err
+	}
+	who := "one process with the privileges it was started with"
+	if user != "" {
+		who = "separated: frames are read by user " + user + " without capabilities"
+	}
+	s.SetPrivileges(who + "; " + stands)
+	return nil
 }
 
 // attend answers the service manager and its signals. Without a service manager its notices go nowhere.

@@ -52,6 +52,7 @@ func writeHealth(out io.Writer, h *sensor.Health) {
 	d := h.Counters.Dropped
 	fmt.Fprintf(out, "%d packets read; dropped: %d by network cards, %d for want of room in rings, %d records of the spool\n",
 		h.Counters.Packets, d.NIC, d.Ring, d.Spool)
+	fmt.Fprintln(out, cli.Printable(h.Privileges))
 	switch {
 	case h.Collector == "":
 		fmt.Fprintln(out, "no collector")

@@ -47,6 +47,10 @@ func Execute(ctx context.Context, root *cobra.Command, args []string) int {
 	if err == nil || errors.Is(err, syscall.EPIPE) { // a reader of our output that has had enough is no failure
 		return Done
 	}
+	var code Exit
+	if errors.As(err, &code) {
+		return int(code)
+	}
 	fmt.Fprintf(os.Stderr, "%s: %s\n", root.Name(), OneLine(err.Error()))
 	var usage usageError
 	if errors.As(err, &usage) || strings.HasPrefix(err.Error(), "unknown command") {
@@ -54,6 +58,12 @@ func Execute(ctx context.Context, root *cobra.Command, args []string) int {
 	}
 	return Failed
 }
+
+// Exit is the error of a command that has already said why it failed; its value is the exit code.
+type Exit int
+
+// Error names the code.
+func (e Exit) Error() string { return fmt.Sprintf("exit code %d", int(e)) }
 
 // Warn tells people something that did not keep the command from its work.
 func Warn(root *cobra.Command, text string) {

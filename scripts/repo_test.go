@@ -69,7 +69,7 @@ var imports = map[string][]string{
 		"agent/state", "agent/uplink",
 	},
 	"agent/admin": {"agent/sensor", "cli"},
-	"agent":       {"agent/admin", "agent/sensor", "capture/live", "agent/state", "agent/inventory", "agent/graph", "agent/detect", "cli"},
+	"agent":       {"agent/admin", "agent/privilege", "agent/sensor", "capture/live", "agent/state", "agent/inventory", "agent/graph", "agent/detect", "cli"},
 
 	"cli": {},
 

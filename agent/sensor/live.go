@@ -33,6 +33,7 @@ type Live struct {
 	cfg     Config
 	capture *live.Capture
 	started time.Time
+	rights  string
 	tally   *pipeline.Tally
 	counts  chan []capture.Count
 	reload  chan []detect.Verdict
@@ -44,6 +45,7 @@ type Live struct {
 // Health is what a running sensor says of itself.
 type Health struct {
 	Version    string        `json:"version"`
+	Privileges string        `json:"privileges"`
 	Site       string        `json:"site"`
 	Started    time.Time     `json:"started"`
 	Uptime     float64       `json:"uptime_seconds"`
@@ -278,6 +280,7 @@ func (s *Live) Health() Health {
 		h.Counters.Dropped.Ring += h.Interfaces[i].Ring.Dropped
 		h.Counters.Dropped.FlowMap += h.Interfaces[i].Kernel.Overflow
 	}
+	h.Privileges = s.rights
 	r := usage()
 	h.Uptime, h.MaxRSS, h.CPUSeconds = time.Since(s.started).Seconds(), r.Maxrss*1024, cpuTime(r).Seconds()
 	return h
@@ -317,6 +320,15 @@ func (s *Live) Save(ctx context.Context) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
+}
+
+// Close gives the interfaces back without reading them: for a sensor that is not run.
+func (s *Live) Close() error { return s.capture.Close() }
+
+// SetPrivileges says with which privileges frames are read, for [Health]. Call it before Run.
+func (s *Live) SetPrivileges(text string) {
+	s.rights = text
+	s.cfg.Log.Info("privileges", "state", text)
 }
 
 // Reload reads the file of verdicts again. When it cannot be read, the old ones hold.
