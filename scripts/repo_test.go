@@ -68,8 +68,9 @@ var imports = map[string][]string{
 		"protocols", "protocols/all", "capture", "capture/live", "agent/pipeline", "agent/inventory", "agent/graph", "agent/detect",
 		"agent/state", "agent/uplink",
 	},
-	"agent/admin": {"agent/sensor", "cli"},
-	"agent":       {"agent/admin", "agent/privilege", "agent/sensor", "capture/live", "agent/state", "agent/inventory", "agent/graph", "agent/detect", "cli"},
+	"agent/privilege": {"capture/live"},
+	"agent/admin":     {"agent/sensor", "cli"},
+	"agent":           {"agent/admin", "agent/privilege", "agent/sensor", "capture/live", "agent/state", "agent/inventory", "agent/graph", "agent/detect", "cli"},
 
 	"cli": {},
 

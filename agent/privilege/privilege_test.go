@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -167,9 +168,9 @@ func (o *opener) Open(r live.Request) (*live.Grant, error) {
 	return o.grant, o.err
 }
 
-type closer struct{ closed int }
+type closer struct{ closed atomic.Int32 }
 
-func (c *closer) Close() error { c.closed++; return nil }
+func (c *closer) Close() error { c.closed.Add(1); return nil }
 
 // pair connects a child with a server in this process.
 func pair(t *testing.T, o live.Opener) (*Child, *server, chan struct{}) {
@@ -235,8 +236,8 @@ func TestGrantPassesWhole(t *testing.T) {
 	if want := fmt.Sprint("s0", "s1", "filter", "m-totals", "m-flows", live.ModeFilter, "no driver", "GRO"); got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
-	if err := g.Close(); err != nil || detach.closed != 1 {
-		t.Errorf("closed %d times, %v", detach.closed, err)
+	if err := g.Close(); err != nil || detach.closed.Load() != 1 {
+		t.Errorf("closed %d times, %v", detach.closed.Load(), err)
 	}
 }
 
