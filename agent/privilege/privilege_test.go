@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 
@@ -158,14 +159,23 @@ func TestSeparated(t *testing.T) {
 
 // opener grants files instead of sockets.
 type opener struct {
+	mu    sync.Mutex
 	grant *live.Grant
 	err   error
 	asked live.Request
 }
 
 func (o *opener) Open(r live.Request) (*live.Grant, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
 	o.asked = r
 	return o.grant, o.err
+}
+
+func (o *opener) give(g *live.Grant) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.grant = g
 }
 
 type closer struct{ closed atomic.Int32 }
@@ -222,7 +232,10 @@ func TestGrantPassesWhole(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if a, b := fmt.Sprintf("%+v", o.asked), fmt.Sprintf("%+v", want); a != b {
+	o.mu.Lock()
+	asked := o.asked
+	o.mu.Unlock()
+	if a, b := fmt.Sprintf("%+v", asked), fmt.Sprintf("%+v", want); a != b {
 		t.Errorf("asked %s, want %s", a, b)
 	}
 	read := func(f *os.File) string {
@@ -258,7 +271,7 @@ func TestParentBoundsWhatIsOpen(t *testing.T) {
 		}
 	}
 	for i := range maxGrants {
-		o.grant = &live.Grant{Sockets: []*os.File{content(t, "x")}}
+		o.give(&live.Grant{Sockets: []*os.File{content(t, "x")}})
 		if _, err := child.Open(live.Request{Sockets: 1}); err != nil {
 			t.Fatalf("grant %d: %v", i, err)
 		}
