@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"fmt"
+	"maps"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -130,7 +131,7 @@ var evasions = []struct {
 // Every conversation of every protocol gives the same events however it is brought.
 func TestEvasions(t *testing.T) {
 	ran := 0
-	for _, folder := range []string{"modbus", "s7", "opcua"} {
+	for _, folder := range slices.Sorted(maps.Keys(homes)) {
 		cases, err := protocoltest.Load(filepath.Join("../../protocols", folder, "testdata"))
 		if err != nil {
 			t.Fatal(err)
@@ -139,7 +140,7 @@ func TestEvasions(t *testing.T) {
 			if c.Uncut || gapped(c) {
 				continue
 			}
-			if c.Name == "malformed" || c.Name == "hostile" {
+			if (c.Name == "malformed" || c.Name == "hostile") && slices.ContainsFunc(cases, func(x protocoltest.Case) bool { return x.Name == "read" }) {
 				// It begins with nonsense, so that segment boundaries tell what it is: let it begin with a sound exchange.
 				c.Blocks = append(slices.Clone(named(t, cases, "read").Blocks[:2]), c.Blocks...)
 			}
@@ -154,6 +155,9 @@ func TestEvasions(t *testing.T) {
 				if c.Name == "pairing" && e.name == "several messages a segment" {
 					continue // requests that share a transaction are told apart by whether they were asked in one go
 				}
+				if folder == "http" && (c.Name == "files" || c.Name == "hostile") && e.name == "second half first" {
+					continue // two messages in one segment: the second is whole in the frame that comes first
+				}
 				segments := whole(c)
 				if e.segments != nil {
 					segments = e.segments(segments)
@@ -165,7 +169,7 @@ func TestEvasions(t *testing.T) {
 			}
 		}
 	}
-	if ran < 200 {
+	if ran < 900 {
 		t.Errorf("only %d combinations ran", ran)
 	}
 }
@@ -221,7 +225,13 @@ func events(t *testing.T, c protocoltest.Case, segments []segment, how link) []s
 // homePort is where the protocol of a case is served.
 func homePort(c protocoltest.Case) uint16 {
 	folder := filepath.Base(filepath.Dir(filepath.Dir(c.Dir)))
-	return map[string]uint16{"modbus": 502, "s7": 102, "opcua": 4840}[folder]
+	return homes[folder]
+}
+
+// homes are the protocols that conversations are recorded of, and where they are served.
+var homes = map[string]uint16{
+	"modbus": 502, "s7": 102, "opcua": 4840, "enip": 44818, "dnp3": 20000, "iec104": 2404, "bacnet": 47808, "mms": 102,
+	"http": 80, "tls": 443, "ssh": 22,
 }
 
 // wrap adds the frames of one segment.

@@ -11,6 +11,7 @@ const (
 	probeWindow = 8 << 10 // bytes of one direction that wait for a protocol to be recognised
 	headerLimit = 4 << 10 // a Length that cannot tell after so many bytes never will
 	unsureLimit = 4       // segments that may wait for content to settle the direction
+	patience    = 1 << 10 // held bytes that are searched for a message that began among them
 )
 
 // half is one direction of a conversation: bytes that are not yet a whole message.
@@ -134,13 +135,10 @@ func (w *Worker) identify(c *conversation, d stream.Direction, b []byte, frame u
 	h.lost = false
 	spec, match := w.probe(c, h.buf)
 	if held := len(h.buf) - len(b); match == protocols.No && held > 0 {
-		// What was held back led nowhere; this segment may begin anew.
-		c.coverage.Opaque += uint64(held)
-		h.hold(h.buf, held)
-		spec, match = w.probe(c, h.buf)
+		spec, match = w.anew(c, h, held)
 	}
 	if match == protocols.No {
-		spec, match = w.search(c, h)
+		spec, match = w.search(c, h, len(h.buf), protocols.More)
 	}
 	switch match {
 	case protocols.No:
@@ -166,13 +164,31 @@ func (w *Worker) identify(c *conversation, d stream.Direction, b []byte, frame u
 	w.drain(c)
 }
 
-// search looks for the first message behind bytes that are none, but only of the protocols that are at home on the
+// anew looks for a beginning once the held bytes, followed by a segment, led nowhere from theirs: a message may have begun
+// among them, begin with the segment, or be about to begin among them.
+func (w *Worker) anew(c *conversation, h *half, held int) (*protocols.Spec, protocols.Match) {
+	among := min(held, patience)
+	if spec, match := w.search(c, h, among, protocols.Yes); match != protocols.No {
+		return spec, match
+	}
+	spec, match := w.probe(c, h.buf[held:])
+	if match < protocols.Yes {
+		if spec, match := w.search(c, h, among, protocols.More); match != protocols.No {
+			return spec, match
+		}
+	}
+	c.coverage.Opaque += uint64(held)
+	h.hold(h.buf, held)
+	return spec, match
+}
+
+// search looks for the first message, as sure as least, behind bytes that are none and before offset end, but only of the protocols that are at home on the
 // port: there one odd message must not hide those that follow in its segment, and elsewhere chance would find too much.
-func (w *Worker) search(c *conversation, h *half) (*protocols.Spec, protocols.Match) {
+func (w *Worker) search(c *conversation, h *half, end int, least protocols.Match) (*protocols.Spec, protocols.Match) {
 	t := c.pub.Transport
-	for off := 1; off < len(h.buf); off++ {
+	for off := 1; off < end; off++ {
 		for _, spec := range w.byPort[port{t, c.pub.Server.Port}] {
-			if m := spec.Probe(t, h.buf[off:]); m != protocols.No {
+			if m := spec.Probe(t, h.buf[off:]); m >= least {
 				c.coverage.Opaque += uint64(off)
 				h.hold(h.buf, off)
 				return spec, m
