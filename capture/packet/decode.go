@@ -60,7 +60,7 @@ func Supports(link uint16) bool { return links[link] != 0 }
 // borrows data. An error wraps ErrMalformed, and leaves what was readable before the fault; it is a LinkError for an
 // unknown link.
 func (p *Packet) Decode(link uint16, data []byte) error {
-	*p = Packet{}
+	*p = Packet{base: cap(data)}
 	if link == 1 {
 		return p.ethernet(data, 0)
 	}
@@ -111,6 +111,7 @@ func (p *Packet) ethernet(b []byte, depth int) error {
 	if len(b) < 14 {
 		return p.cut(b, errLink)
 	}
+	p.reach(b, 14)
 	copy(p.DstMAC[:], b)
 	copy(p.SrcMAC[:], b[6:])
 	return p.ether(binary.BigEndian.Uint16(b[12:]), b[14:], depth)
@@ -124,6 +125,7 @@ func (p *Packet) ether(kind uint16, b []byte, depth int) error {
 			p.EtherType = kind
 			return p.cut(b, errVLAN)
 		}
+		p.reach(b, 4)
 		if tags < len(p.VLANs) {
 			p.VLANs[tags] = binary.BigEndian.Uint16(b) & 0xfff
 		}
@@ -157,8 +159,12 @@ func (p *Packet) llc(b []byte, depth int) error {
 		p.Truncated, p.Missing = true, n-len(b)
 	}
 	p.Payload = b
+	if len(b) < 8 {
+		return nil
+	}
+	p.reach(b, 8)
 	// DSAP and SSAP AA, unnumbered information, organisation 00-00-00 or 00-00-F8: an EtherType follows.
-	if len(b) < 8 || b[0] != 0xaa || b[1] != 0xaa || b[2] != 3 || b[3] != 0 || b[4] != 0 || b[5] != 0 && b[5] != 0xf8 {
+	if b[0] != 0xaa || b[1] != 0xaa || b[2] != 3 || b[3] != 0 || b[4] != 0 || b[5] != 0 && b[5] != 0xf8 {
 		return nil
 	}
 	if kind := binary.BigEndian.Uint16(b[6:]); kind > 1500 && depth < maxDepth {
@@ -235,6 +241,7 @@ func (p *Packet) rawIP(b []byte, depth int) error {
 	if len(b) == 0 {
 		return p.cut(b, errVersion)
 	}
+	p.reach(b, 1)
 	switch b[0] >> 4 {
 	case 4:
 		return p.ipv4(b, depth)

@@ -263,7 +263,10 @@ func TestDecode(t *testing.T) {
 			if _, link := c.err.(LinkError); c.err != nil && errors.Is(err, ErrMalformed) == link { //nolint:errorlint // the table's own values
 				t.Errorf("error %v wraps ErrMalformed: %v", err, !link)
 			}
-			opts := cmp.Options{cmpopts.EquateComparable(netip.Addr{}), cmpopts.EquateEmpty()}
+			opts := cmp.Options{
+				cmpopts.EquateComparable(netip.Addr{}), cmpopts.EquateEmpty(),
+				cmpopts.IgnoreFields(Packet{}, "Reach"), cmpopts.IgnoreUnexported(Packet{}),
+			}
 			if d := cmp.Diff(c.want, p, opts); d != "" {
 				t.Error(d)
 			}
@@ -271,6 +274,43 @@ func TestDecode(t *testing.T) {
 				t.Errorf("Supports(%d) is %v", c.link, got)
 			}
 		})
+	}
+}
+
+// TestReach: what lies beyond Reach has no say in whose packet it is.
+func TestReach(t *testing.T) {
+	type identity struct {
+		src, dst, quotedSrc, quotedDst netip.Addr
+		proto, tunnels                 uint8
+		ports                          [2]uint16
+		flags                          TCPFlags
+		fragment, quoted               bool
+		vlans                          [2]uint16
+		err                            error
+	}
+	of := func(p *Packet, err error) identity {
+		return identity{
+			p.Src, p.Dst, p.ICMP.Src, p.ICMP.Dst, p.Proto, p.Tunnels, [2]uint16{p.SrcPort, p.DstPort}, p.Flags, p.Fragment.Is,
+			p.ICMP.Quoted, p.VLANs, err,
+		}
+	}
+	var p Packet
+	for _, c := range decodeCases {
+		b := unhex(t, c.hex)
+		want := of(&p, p.Decode(c.link, b))
+		if c.link != 1 || want.err != nil {
+			continue
+		}
+		if p.Reach < 14 || p.Reach > len(b) {
+			t.Errorf("%s: reach %d of %d bytes", c.name, p.Reach, len(b))
+			continue
+		}
+		for i := p.Reach; i < len(b); i++ {
+			b[i] ^= 0xa5
+		}
+		if got := of(&p, p.Decode(c.link, b)); got != want {
+			t.Errorf("%s: beyond %d bytes something else makes it\n%+v, not\n%+v", c.name, p.Reach, got, want)
+		}
 	}
 }
 

@@ -2,6 +2,7 @@ package packet
 
 import (
 	"bytes"
+	"math"
 	"net/netip"
 	"slices"
 	"time"
@@ -238,6 +239,7 @@ func (d *Defragmenter) assemble(p *Packet, g *datagram) error {
 		d.buf = append(d.buf, x.data...)
 	}
 	p.Fragment, p.Proto, p.Truncated, p.Missing = Fragment{}, g.proto, false, 0
+	p.base = math.MaxInt // no part of it was within reach in the frame
 	if p.Src.Is4() {
 		return p.transport(p.Proto, d.buf, int(p.Tunnels))
 	}

@@ -11,6 +11,7 @@ func (p *Packet) icmp(b []byte) error {
 		p.Missing = 0
 		return p.cut(nil, errICMP)
 	}
+	p.reach(b, 4)
 	p.ICMP.Type, p.ICMP.Code = b[0], b[1]
 	if len(b) < 8 {
 		p.Payload = nil
@@ -19,9 +20,9 @@ func (p *Packet) icmp(b []byte) error {
 	p.Payload = b[8:]
 	switch {
 	case p.Proto == ProtoICMP && icmpErrors&(1<<min(p.ICMP.Type, 31)) != 0:
-		p.ICMP.quote4(b[8:])
+		p.quote4(b[8:])
 	case p.Proto == ProtoICMPv6 && p.ICMP.Type >= 1 && p.ICMP.Type <= 4:
-		p.ICMP.quote6(b[8:])
+		p.quote6(b[8:])
 	}
 	return nil
 }
@@ -30,10 +31,15 @@ func (p *Packet) icmp(b []byte) error {
 // parameter problem.
 const icmpErrors = 1<<3 | 1<<4 | 1<<5 | 1<<11 | 1<<12
 
-func (c *ICMP) quote4(b []byte) {
-	if len(b) < 20 || b[0]>>4 != 4 {
+func (p *Packet) quote4(b []byte) {
+	if len(b) < 20 {
 		return
 	}
+	p.reach(b, 20)
+	if b[0]>>4 != 4 {
+		return
+	}
+	c := &p.ICMP
 	c.Quoted, c.Proto = true, b[9]
 	c.Src, c.Dst = netip.AddrFrom4([4]byte(b[12:16])), netip.AddrFrom4([4]byte(b[16:20]))
 	if binary.BigEndian.Uint16(b[6:])&0x1fff == 0 {
@@ -41,10 +47,15 @@ func (c *ICMP) quote4(b []byte) {
 	}
 }
 
-func (c *ICMP) quote6(b []byte) {
-	if len(b) < 40 || b[0]>>4 != 6 {
+func (p *Packet) quote6(b []byte) {
+	if len(b) < 40 {
 		return
 	}
+	p.reach(b, 40)
+	if b[0]>>4 != 6 {
+		return
+	}
+	c := &p.ICMP
 	c.Quoted, c.Proto = true, b[6]
 	c.Src, c.Dst = netip.AddrFrom16([16]byte(b[8:24])), netip.AddrFrom16([16]byte(b[24:40]))
 	c.ports(b, 40)

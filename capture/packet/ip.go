@@ -11,6 +11,7 @@ func (p *Packet) arp(b []byte) error {
 	if len(b) < 8 {
 		return p.cut(b, errARP)
 	}
+	p.reach(b, 8)
 	if binary.BigEndian.Uint16(b) != 1 || binary.BigEndian.Uint16(b[2:]) != EtherIPv4 || b[4] != 6 || b[5] != 4 {
 		return nil
 	}
@@ -31,6 +32,7 @@ func (p *Packet) ipv4(b []byte, depth int) error {
 	if len(b) < 20 {
 		return p.cut(b, errIPv4)
 	}
+	p.reach(b, 20)
 	if b[0]>>4 != 4 {
 		p.Payload = b
 		return errVersion
@@ -88,6 +90,7 @@ func (p *Packet) ipv6(b []byte, depth int) error {
 	if len(b) < 40 {
 		return p.cut(b, errIPv6)
 	}
+	p.reach(b, 40)
 	if b[0]>>4 != 6 {
 		p.Payload = b
 		return errVersion
@@ -109,20 +112,20 @@ func (p *Packet) ipv6(b []byte, depth int) error {
 // extensions walks the chain of extension headers that p.Proto begins.
 func (p *Packet) extensions(b []byte, depth int) error {
 	for range maxDepth {
-		var size int
+		var size, seen int
 		switch p.Proto {
 		case extNone:
 			p.Payload = b
 			return nil
 		case extFragment:
-			size = 8
+			size, seen = 8, 8
 		case extHopByHop, extRouting, extDestination, extMobility, extHIP, extShim6:
 			if len(b) >= 2 {
-				size = int(b[1])*8 + 8
+				size, seen = int(b[1])*8+8, 2
 			}
 		case extAH:
 			if len(b) >= 2 {
-				size = int(b[1])*4 + 8
+				size, seen = int(b[1])*4+8, 2
 			}
 		default:
 			p.Payload = b
@@ -131,6 +134,7 @@ func (p *Packet) extensions(b []byte, depth int) error {
 		if size == 0 || size > len(b) {
 			return p.cut(b, errExt)
 		}
+		p.reach(b, seen)
 		fragment := p.Proto == extFragment
 		head := b
 		p.Proto, b = b[0], b[size:]
@@ -172,12 +176,14 @@ func (p *Packet) transport(proto uint8, b []byte, depth int) error {
 // tcp reads a TCP header (RFC 9293 §3.1).
 func (p *Packet) tcp(b []byte) error {
 	if len(b) >= 4 {
+		p.reach(b, 4)
 		p.SrcPort, p.DstPort = binary.BigEndian.Uint16(b), binary.BigEndian.Uint16(b[2:])
 	}
 	if len(b) < 20 {
 		p.Missing = 0
 		return p.cut(nil, errTCP)
 	}
+	p.reach(b, 20)
 	p.Seq, p.Ack = binary.BigEndian.Uint32(b[4:]), binary.BigEndian.Uint32(b[8:])
 	p.Flags, p.Window = TCPFlags(b[13]), binary.BigEndian.Uint16(b[14:])
 	header := int(b[12]>>4) * 4
@@ -196,12 +202,14 @@ func (p *Packet) tcp(b []byte) error {
 // udp reads a UDP header (RFC 768).
 func (p *Packet) udp(b []byte, depth int) error {
 	if len(b) >= 4 {
+		p.reach(b, 4)
 		p.SrcPort, p.DstPort = binary.BigEndian.Uint16(b), binary.BigEndian.Uint16(b[2:])
 	}
 	if len(b) < 8 {
 		p.Missing = 0
 		return p.cut(nil, errUDP)
 	}
+	p.reach(b, 8)
 	length := int(binary.BigEndian.Uint16(b[4:]))
 	b = b[8:]
 	p.Payload = b

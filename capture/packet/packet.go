@@ -88,7 +88,15 @@ type Packet struct {
 	Missing   int
 	// Tunnels counts the tunnel headers that were passed to get here.
 	Tunnels uint8
+	// Reach is how far into the frame headers were looked at, in bytes, also within a tunnel that turned out to be none: who
+	// sees only so much of the frame comes to the same result. It says nothing of a datagram put together from fragments.
+	Reach int
+
+	base int // capacity of the frame, from which that of a part of it tells the part's offset
 }
+
+// reach notes that the first n bytes of b, a part of the frame, were looked at.
+func (p *Packet) reach(b []byte, n int) { p.Reach = p.base - cap(b) + n }
 
 // Fragment is where a packet's payload belongs in its datagram. A first fragment is not decoded beyond IP either: its
 // ports are known when the datagram is whole.

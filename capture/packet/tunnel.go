@@ -24,9 +24,10 @@ func (p *Packet) enter(b []byte, depth int, inner header) error {
 		return errDepth
 	}
 	outer := *p
-	*p = Packet{Tunnels: outer.Tunnels + 1, VLANs: outer.VLANs}
+	*p = Packet{Tunnels: outer.Tunnels + 1, VLANs: outer.VLANs, Reach: outer.Reach, base: outer.base}
 	err := p.read(inner, b, depth+1)
 	if err != nil && !p.Src.IsValid() {
+		outer.Reach = p.Reach
 		*p = outer
 	}
 	return err
@@ -51,6 +52,7 @@ func (p *Packet) gre(b []byte, depth int) error {
 	if len(b) < 4 {
 		return p.cut(b, errGRE)
 	}
+	p.reach(b, 4)
 	flags, kind := binary.BigEndian.Uint16(b), binary.BigEndian.Uint16(b[2:])
 	const checksum, routing, key, sequence, ack = 0x8000, 0x4000, 0x2000, 0x1000, 0x0080
 	if flags&routing != 0 || flags&7 > 1 {
@@ -79,8 +81,11 @@ func (p *Packet) gre(b []byte, depth int) error {
 		return p.erspan(b, 8, depth)
 	case etherERSPAN3:
 		size = 12
-		if len(b) >= size && b[11]&1 != 0 { // a platform's own subheader follows
-			size = 20
+		if len(b) >= size {
+			p.reach(b, size)
+			if b[11]&1 != 0 { // a platform's own subheader follows
+				size = 20
+			}
 		}
 		return p.erspan(b, size, depth)
 	case etherPPP:
@@ -102,6 +107,7 @@ func (p *Packet) erspan(b []byte, size, depth int) error {
 	if len(b) < size {
 		return p.cut(b, errGRE)
 	}
+	p.reach(b, size)
 	vlan := binary.BigEndian.Uint16(b) & 0xfff
 	tunnels := p.Tunnels
 	err := p.enter(b[size:], depth, headerEthernet)
@@ -115,13 +121,17 @@ func (p *Packet) erspan(b []byte, size, depth int) error {
 // any other.
 func (p *Packet) udpTunnel(depth int) {
 	b := p.Payload
+	if len(b) < 8 {
+		return
+	}
+	p.reach(b, 8)
 	switch p.DstPort {
 	case portVXLAN: // RFC 7348 §5: flags with the I bit, 24 bits reserved, network identifier, 8 bits reserved
-		if len(b) >= 8 && b[0]&0x08 != 0 && b[7] == 0 {
+		if b[0]&0x08 != 0 && b[7] == 0 {
 			p.attempt(b[8:], depth, headerEthernet)
 		}
 	case portGeneve: // RFC 8926 §3.4: version 0, length of options in words, EtherType of the payload
-		if len(b) < 8 || b[0]>>6 != 0 || len(b) < 8+int(b[0]&0x3f)*4 {
+		if b[0]>>6 != 0 || len(b) < 8+int(b[0]&0x3f)*4 {
 			return
 		}
 		rest := b[8+int(b[0]&0x3f)*4:]
@@ -150,6 +160,7 @@ func (p *Packet) mpls(b []byte, depth int) error {
 		if len(b) < 4 {
 			return p.cut(b, errMPLS)
 		}
+		p.reach(b, 4)
 		bottom = b[2]&1 != 0
 	}
 	if depth >= maxDepth {
@@ -159,6 +170,7 @@ func (p *Packet) mpls(b []byte, depth int) error {
 		p.Payload = b
 		return nil
 	}
+	p.reach(b, 1)
 	switch b[0] >> 4 {
 	case 4:
 		p.Tunnels++
@@ -181,6 +193,7 @@ func (p *Packet) pppoe(b []byte, depth int) error {
 	if len(b) < 6 {
 		return p.cut(b, errPPP)
 	}
+	p.reach(b, 6)
 	if b[0] != 0x11 || b[1] != 0 {
 		return nil
 	}
@@ -194,8 +207,11 @@ func (p *Packet) pppoe(b []byte, depth int) error {
 // ppp reads PPP with or without the HDLC address and control bytes (RFC 1662 §3.1), and with the protocol field
 // whole or compressed to one byte (§2).
 func (p *Packet) ppp(b []byte, depth int) error {
-	if len(b) >= 2 && b[0] == 0xff && b[1] == 3 {
-		b = b[2:]
+	if len(b) >= 2 {
+		p.reach(b, 2)
+		if b[0] == 0xff && b[1] == 3 {
+			b = b[2:]
+		}
 	}
 	p.Payload = b
 	if depth > maxDepth {
@@ -204,6 +220,7 @@ func (p *Packet) ppp(b []byte, depth int) error {
 	if len(b) < 2 {
 		return p.cut(b, errPPP)
 	}
+	p.reach(b, 2)
 	kind := uint16(b[0])
 	if b = b[1:]; kind&1 == 0 {
 		kind, b = kind<<8|uint16(b[0]), b[1:]
