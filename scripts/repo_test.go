@@ -56,7 +56,8 @@ var imports = map[string][]string{
 	"capture":        {},
 	"capture/packet": {},
 	"capture/stream": {"capture/packet"},
-	"capture/live":   {"capture", "capture/packet"},
+	"capture/live":   {"capture", "capture/packet", "bpf"},
+	"bpf":            {"capture/packet"},
 
 	"agent/pipeline":  {"protocols", "capture", "capture/packet", "capture/stream"},
 	"agent/inventory": {"protocols"},

@@ -4,11 +4,11 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-# install puts Debian packages on the machine when the command that shows their presence is missing.
+# install puts Debian packages on the machine when the command, or file, that shows their presence is missing.
 install() {
 	local missing=()
 	while [ $# -gt 0 ]; do
-		command -v "$1" >/dev/null || missing+=("$2")
+		[ -e "$1" ] || command -v "$1" >/dev/null || missing+=("$2")
 		shift 2
 	done
 	[ ${#missing[@]} -eq 0 ] && return
@@ -21,6 +21,9 @@ install() {
 	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
 }
 install protoc protobuf-compiler node nodejs npm npm chromium chromium shellcheck shellcheck ip iproute2 gcc gcc
+# The programs for the kernel are compiled with the compiler of Debian 12; elsewhere what is committed is taken as it is.
+install clang-14 clang-14 llvm-strip-14 llvm-14 /usr/include/bpf/bpf_helpers.h libbpf-dev ||
+	echo 'test: no clang-14 here: the programs for the kernel are not compiled again' >&2
 
 # The pages are built with node 20.19 or newer. Where the distribution's is older, npm has a newer one as a package.
 if command -v node >/dev/null && ! node -e 'const [a, b] = process.versions.node.split(".").map(Number); process.exit(a > 20 || (a === 20 && b >= 19) ? 0 : 1)'; then
@@ -33,7 +36,7 @@ step() { printf '\n== %s (%s s)\n' "$1" "$SECONDS"; }
 
 step 'generated files are up to date'
 scripts/generate.sh
-changed=$(git status --porcelain -- proto cloud/web)
+changed=$(git status --porcelain -- proto bpf cloud/web)
 if [ -n "$changed" ] && [ -n "${CI:-}" ]; then
 	printf 'generated files differ from what is committed; run make generate and commit:\n%s\n' "$changed" >&2
 	exit 1
