@@ -71,7 +71,11 @@ var imports = map[string][]string{
 	},
 	"agent/privilege": {"capture/live"},
 	"agent/admin":     {"agent/sensor", "cli"},
-	"agent":           {"agent/admin", "agent/privilege", "agent/sensor", "capture/live", "agent/state", "agent/inventory", "agent/graph", "agent/detect", "cli"},
+	"agent/doctor": {
+		"protocols", "protocols/all", "capture", "capture/live", "capture/packet", "agent/pipeline", "agent/sensor", "agent/admin",
+		"agent/state", "agent/uplink",
+	},
+	"agent": {"agent/admin", "agent/doctor", "agent/privilege", "agent/sensor", "capture/live", "agent/state", "agent/inventory", "agent/graph", "agent/detect", "cli"},
 
 	"cli": {},
 

@@ -38,6 +38,23 @@ func separate(name string) string {
 	return strings.Join(left, ", ")
 }
 
+// Merging says what merges frames on reception at an interface: "GRO", "LRO", both, or nothing. It changes nothing.
+func Merging(name string) string {
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return ""
+	}
+	defer unix.Close(fd)
+	var on []string
+	if v, err := ethtool(fd, name, ethtoolGetGRO, 0); err == nil && v != 0 {
+		on = append(on, "GRO")
+	}
+	if v, err := ethtool(fd, name, ethtoolGetFlags, 0); err == nil && v&flagLRO != 0 {
+		on = append(on, "LRO")
+	}
+	return strings.Join(on, " and ")
+}
+
 // ethtool asks for, or sets, one value.
 func ethtool(fd int, name string, command, value uint32) (uint32, error) {
 	v := struct{ command, data uint32 }{command, value}
