@@ -53,11 +53,12 @@ var imports = map[string][]string{
 	},
 	"protocols/protocoltest": {"protocols"},
 
-	"capture":        {},
-	"capture/packet": {},
-	"capture/stream": {"capture/packet"},
-	"capture/live":   {"capture", "capture/packet", "bpf"},
-	"bpf":            {"capture/packet"},
+	"capture":               {},
+	"capture/packet":        {},
+	"capture/stream":        {"capture/packet"},
+	"capture/live":          {"capture", "capture/packet", "bpf"},
+	"bpf":                   {"capture/packet"},
+	"capture/live/livetest": {},
 
 	"agent/pipeline":  {"protocols", "capture", "capture/packet", "capture/stream"},
 	"agent/inventory": {"protocols"},
