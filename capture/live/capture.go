@@ -4,11 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
+	"slices"
 	"sync"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"github.com/spanwatch/spanwatch/capture"
 )
@@ -36,10 +34,12 @@ type iface struct {
 	index  int // as of the last look; 0: gone
 	grant  *Grant
 	rings  []*ring // one for each worker
-	nic    NICCounters
-	seen   NICCounters // by interfaces of this name that are gone
-	before RingCounters
-	failed string // why it could not be opened, as last said
+	// retired are the rings of interfaces of this name that are gone, until everything in them was read.
+	retired []*ring
+	nic     NICCounters
+	seen    NICCounters  // by interfaces of this name that are gone
+	before  RingCounters // by rings that are closed
+	failed  string       // why it could not be opened, as last said
 }
 
 // Open listens to interfaces. An interface that is not there yet is waited for, unless none is; one that may not be opened
@@ -101,45 +101,68 @@ func (x *Capture) open(f *iface, l link) error {
 	if err != nil {
 		return fmt.Errorf("%w: interface %s", err, f.name)
 	}
-	filter := -1
-	if g.Filter != nil {
-		filter = int(g.Filter.Fd())
+	rings, err := x.rings(g, l.index)
+	if err != nil {
+		return errors.Join(fmt.Errorf("%w: interface %s", err, f.name), g.Close())
 	}
-	group := uint16(os.Getpid()*31 + f.number)
-	rings := make([]*ring, 0, len(g.Sockets))
-	for _, file := range g.Sockets {
-		r, err := newRing(file, l.index, group, c, filter)
-		if err != nil {
-			for _, r := range rings {
-				err = errors.Join(err, r.close())
-			}
-			g.Sockets = nil // closed with their rings, but for those after the failure, which the process's end closes
-			return errors.Join(fmt.Errorf("%w: interface %s", err, f.name), g.Close())
-		}
+	for _, r := range rings {
 		r.iface, r.mtu = uint16(f.number), l.mtu
-		rings = append(rings, r)
 	}
-	g.Sockets = nil
 	f.grant, f.rings, f.index, f.failed = g, rings, l.index, ""
 	f.nic = l.nic
 	f.status.Present, f.status.Up, f.status.Since = true, l.up, time.Now().UTC()
 	f.status.Mode, f.status.Reason, f.status.Offloads = g.Mode, g.Reason, g.Offloads
 	for w, r := range rings {
-		x.sources[w].set(f.number, r)
+		x.sources[w].add(r)
 	}
 	c.Log.Info("listening", "interface", f.name, "mode", g.Mode, "reason", g.Reason, "workers", c.Workers, "offloads_left", g.Offloads)
 	return nil
+}
+
+// rings makes rings of the sockets of a grant and lets packets in. The sockets are the rings' then, also after an error.
+func (x *Capture) rings(g *Grant, index int) (rings []*ring, err error) {
+	sockets := g.Sockets
+	g.Sockets = nil
+	defer func() {
+		if err != nil {
+			for _, r := range rings {
+				err = errors.Join(err, r.close())
+			}
+			for _, s := range sockets {
+				err = errors.Join(err, s.Close())
+			}
+		}
+	}()
+	for len(sockets) > 0 {
+		file := sockets[0]
+		sockets = sockets[1:]
+		r, err := newRing(file, index, &x.config)
+		if err != nil {
+			return rings, err
+		}
+		rings = append(rings, r)
+	}
+	if len(rings) > 1 {
+		if err := share(rings); err != nil {
+			return rings, err
+		}
+	}
+	for _, r := range rings {
+		if err := r.admit(g.Filter); err != nil {
+			return rings, err
+		}
+	}
+	return rings, nil
 }
 
 // shut takes an interface down and keeps what it had counted.
 func (x *Capture) shut(f *iface) error {
 	var err error
 	for w, r := range f.rings {
-		x.sources[w].set(f.number, nil)
 		r.look()
-		f.before = f.before.plus(r.counters())
-		err = errors.Join(err, r.close())
+		x.sources[w].retire(r)
 	}
+	f.retired = append(f.retired, f.rings...)
 	if f.grant != nil {
 		err = errors.Join(err, f.grant.Close())
 	}
@@ -158,17 +181,24 @@ func (x *Capture) watch(ctx context.Context) {
 			return
 		case <-tick.C:
 		}
-		known, err := links()
-		if err != nil {
-			x.config.Log.Warn("interfaces cannot be looked after", "error", err)
-			continue
-		}
 		x.mu.Lock()
-		for _, f := range x.ifaces {
-			x.look(f, known)
+		if err := x.lookAll(); err != nil {
+			x.config.Log.Warn("interfaces cannot be looked after", "error", err)
 		}
 		x.mu.Unlock()
 	}
+}
+
+// lookAll compares every interface with what the kernel says of it now.
+func (x *Capture) lookAll() error {
+	known, err := links()
+	if err != nil {
+		return err
+	}
+	for _, f := range x.ifaces {
+		x.look(f, known)
+	}
+	return nil
 }
 
 // look compares an interface with what the kernel says of it now.
@@ -177,9 +207,9 @@ func (x *Capture) look(f *iface, known map[string]link) {
 	l, there := known[f.name]
 	if f.index != 0 && (!there || l.index != f.index) {
 		if renamed := byIndex(known, f.index); renamed != "" {
-			if f.failed != renamed {
+			if f.status.Renamed != renamed {
 				log.Warn("the interface was renamed; its traffic is still read", "now", renamed)
-				f.failed = renamed
+				f.status.Renamed = renamed
 			}
 			l, there = known[renamed], true
 		} else {
@@ -188,8 +218,11 @@ func (x *Capture) look(f *iface, known map[string]link) {
 			if err := x.shut(f); err != nil {
 				log.Warn("the interface was not closed cleanly", "error", err)
 			}
-			f.status.Present, f.status.Up, f.status.NIC, f.status.Since = false, false, NICCounters{}, time.Now().UTC()
+			f.status.Present, f.status.Up, f.status.Since = false, false, time.Now().UTC()
+			f.status.NIC, f.status.Renamed = NICCounters{}, ""
 		}
+	} else {
+		f.status.Renamed = ""
 	}
 	switch {
 	case !there:
@@ -223,23 +256,35 @@ func byIndex(known map[string]link, index int) string {
 
 // Status gives the state of every interface.
 func (x *Capture) Status() []Status {
-	known, _ := links() // without an answer the last counters stand
 	x.mu.Lock()
 	defer x.mu.Unlock()
+	_ = x.lookAll() // without an answer the last counters stand
 	all := make([]Status, len(x.ifaces))
 	for i, f := range x.ifaces {
-		if known != nil {
-			x.look(f, known)
-		}
 		s := f.status
 		s.NIC = s.NIC.plus(f.seen)
-		s.Ring = f.before
-		for _, r := range f.rings {
-			s.Ring = s.Ring.plus(r.counters())
-		}
+		s.Ring = f.ringCounters()
 		all[i] = s
 	}
 	return all
+}
+
+// ringCounters adds up all rings there ever were.
+func (f *iface) ringCounters() RingCounters {
+	f.retired = slices.DeleteFunc(f.retired, func(r *ring) bool {
+		if !r.buried.Load() {
+			return false
+		}
+		f.before = f.before.plus(r.counters())
+		return true
+	})
+	sum := f.before
+	for _, list := range [][]*ring{f.rings, f.retired} {
+		for _, r := range list {
+			sum = sum.plus(r.counters())
+		}
+	}
+	return sum
 }
 
 func (r *ring) counters() RingCounters {
@@ -278,7 +323,7 @@ func (x *Capture) release() error {
 	}
 	x.mu.Unlock()
 	for _, s := range x.sources {
-		err = errors.Join(err, unix.Close(s.wake))
+		err = errors.Join(err, s.release())
 	}
 	return err
 }

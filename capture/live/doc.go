@@ -99,6 +99,7 @@ func (c *Config) defaults() {
 // Status is the state of one interface, for people and metrics. Counters are since the capture was opened.
 type Status struct {
 	Interface   string    `json:"interface"`
+	Renamed     string    `json:"renamed,omitempty"` // what the interface is called now
 	Present     bool      `json:"present"`
 	Up          bool      `json:"up"`
 	Since       time.Time `json:"since"` // of the present state

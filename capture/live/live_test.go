@@ -4,23 +4,12 @@ import (
 	"errors"
 	"io"
 	"net"
-	"os"
 	"testing"
 	"time"
 
 	"github.com/spanwatch/spanwatch/capture"
 	"github.com/spanwatch/spanwatch/capture/packet"
 )
-
-func privileged(t *testing.T) {
-	t.Helper()
-	if os.Geteuid() != 0 {
-		if os.Getenv("CI") != "" {
-			t.Fatal("packet sockets need root, and CI has it")
-		}
-		t.Skip("packet sockets need root")
-	}
-}
 
 // until reads frames until one fits, or patience ends.
 func until(t *testing.T, s capture.Source, fits func(*packet.Packet) bool) {

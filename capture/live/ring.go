@@ -29,20 +29,24 @@ type ring struct {
 	blocks int
 	iface  uint16
 	mtu    int
+	snap   int
 
 	block  int // the one being read, or the next to come
 	open   bool
 	left   uint32 // frames of the open block not given yet
 	offset uint32 // of the next frame in the block
 
+	gone   time.Time   // when the interface vanished; guarded by the source's lock
+	buried atomic.Bool // closed: its counters are final
+
 	truncated, merged atomic.Uint64
 	received, dropped atomic.Uint64 // as of the last look
 	freezes           atomic.Uint64
 }
 
-// newRing prepares an unbound packet socket and binds it to an interface. All sockets of a group share its traffic.
-func newRing(file *os.File, index int, group uint16, c *Config, filter int) (*ring, error) {
-	r := &ring{file: file, fd: int(file.Fd()), blocks: c.RingBytes / blockSize}
+// newRing prepares an unbound packet socket and binds it to an interface. It receives nothing until it is admitted.
+func newRing(file *os.File, index int, c *Config) (*ring, error) {
+	r := &ring{file: file, fd: int(file.Fd()), blocks: c.RingBytes / blockSize, snap: c.Snap}
 	fail := func(what string, err error) (*ring, error) {
 		return nil, errors.Join(fmt.Errorf("capture: %s: %w", what, err), r.close())
 	}
@@ -70,10 +74,9 @@ func newRing(file *os.File, index int, group uint16, c *Config, filter int) (*ri
 	if r.memory, err = unix.Mmap(r.fd, 0, c.RingBytes, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED); err != nil {
 		return fail("map the ring", err)
 	}
-	if filter >= 0 {
-		if err := unix.SetsockoptInt(r.fd, unix.SOL_SOCKET, unix.SO_ATTACH_BPF, filter); err != nil {
-			return fail("attach the filter", err)
-		}
+	// Until all rings of the interface share its traffic, nothing may come: it would come to each of them.
+	if err := setProgram(r.fd, unix.SOL_SOCKET, unix.SO_ATTACH_FILTER, nothing); err != nil {
+		return fail("filter", err)
 	}
 	// What this host sends itself is not what the port mirrors. Kernels before 4.20 cannot tell, and next passes it over.
 	_ = unix.SetsockoptInt(r.fd, unix.SOL_PACKET, unix.PACKET_IGNORE_OUTGOING, 1)
@@ -86,13 +89,19 @@ func newRing(file *os.File, index int, group uint16, c *Config, filter int) (*ri
 			return fail("promiscuous mode", err)
 		}
 	}
-	if c.Workers > 1 {
-		fanout := int(group) | (unix.PACKET_FANOUT_HASH|unix.PACKET_FANOUT_FLAG_DEFRAG)<<16
-		if err := unix.SetsockoptInt(r.fd, unix.SOL_PACKET, unix.PACKET_FANOUT, fanout); err != nil {
-			return fail("share the traffic among workers", err)
-		}
-	}
 	return r, nil
+}
+
+// admit lets packets in: what the filter decides, or everything where there is none.
+func (r *ring) admit(filter *os.File) error {
+	err := setProgram(r.fd, unix.SOL_SOCKET, unix.SO_ATTACH_FILTER, upTo(r.snap))
+	if filter != nil {
+		err = unix.SetsockoptInt(r.fd, unix.SOL_SOCKET, unix.SO_ATTACH_BPF, int(filter.Fd()))
+	}
+	if err != nil {
+		return fmt.Errorf("capture: attach the filter: %w", err)
+	}
+	return nil
 }
 
 func (r *ring) close() error {
@@ -101,6 +110,7 @@ func (r *ring) close() error {
 		err = unix.Munmap(r.memory)
 		r.memory = nil
 	}
+	r.buried.Store(true)
 	return errors.Join(err, r.file.Close())
 }
 
@@ -160,7 +170,10 @@ func (r *ring) frame(f *capture.Frame) bool {
 		binary.BigEndian.PutUint16(data[14:], uint16(h.Hv1.Vlan_tci))
 		wire += vlanSize
 	}
-	if h.Snaplen < h.Len {
+	if len(data) > r.snap {
+		data = data[:r.snap]
+	}
+	if len(data) < wire {
 		r.truncated.Add(1)
 	}
 	if r.mtu > 0 && wire > r.mtu+14+2*vlanSize {

@@ -3,6 +3,7 @@ package live
 import (
 	"errors"
 	"io"
+	"slices"
 	"sync"
 	"time"
 
@@ -16,10 +17,13 @@ type source struct {
 	worker, workers int
 	numbers         []uint64 // frames given, by interface
 
-	mu    sync.Mutex // guards rings, and with them the memory of frames, against taking interfaces up and down
-	rings []*ring    // by interface; nil while it is gone
+	mu    sync.Mutex // guards rings against taking interfaces up and down
+	rings []*ring
 	stop  bool
 	wake  int // an eventfd: something changed
+	// waiting says that Next sleeps, without the lock; awake is told when it does no more.
+	waiting bool
+	awake   sync.Cond
 
 	turn int
 	poll []unix.PollFd
@@ -30,7 +34,9 @@ func newSource(worker, workers, interfaces int) (*source, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &source{worker: worker, workers: workers, numbers: make([]uint64, interfaces), rings: make([]*ring, interfaces), wake: wake}, nil
+	s := &source{worker: worker, workers: workers, numbers: make([]uint64, interfaces), wake: wake}
+	s.awake.L = &s.mu
+	return s, nil
 }
 
 // Next implements [capture.Source]. It gives the frames of one ring until a block of it is through, then looks at the
@@ -58,32 +64,43 @@ func (s *source) Next(f *capture.Frame) error {
 // ready fills f with a frame that is there already. A ring is read until its block is through.
 func (s *source) ready(f *capture.Frame) bool {
 	for range s.rings {
-		r := s.rings[s.turn]
-		if r != nil && r.next(f) {
-			s.numbers[s.turn]++
-			// Unique among the workers, and rising.
-			f.Number = (s.numbers[s.turn]-1)*uint64(s.workers) + uint64(s.worker) + 1
-			if r.left == 0 {
-				s.turn = (s.turn + 1) % len(s.rings)
-			}
-			return true
+		if s.turn >= len(s.rings) {
+			s.turn = 0
 		}
-		s.turn = (s.turn + 1) % len(s.rings)
+		r := s.rings[s.turn]
+		if !r.next(f) {
+			s.turn++
+			continue
+		}
+		n := &s.numbers[r.iface]
+		*n++
+		// Unique among the workers, and rising.
+		f.Number = (*n-1)*uint64(s.workers) + uint64(s.worker) + 1
+		if r.left == 0 {
+			s.turn++
+		}
+		return true
 	}
 	return false
 }
 
 // wait sleeps until a ring has something, or for a while.
 func (s *source) wait() (idle bool, err error) {
+	if err := s.bury(); err != nil {
+		return false, err
+	}
 	s.poll = append(s.poll[:0], unix.PollFd{Fd: int32(s.wake), Events: unix.POLLIN})
 	for _, r := range s.rings {
-		if r != nil {
+		if r.gone.IsZero() {
 			s.poll = append(s.poll, unix.PollFd{Fd: int32(r.fd), Events: unix.POLLIN | unix.POLLERR})
 		}
 	}
+	s.waiting = true
 	s.mu.Unlock()
 	n, err := unix.Poll(s.poll, int(pollWait/time.Millisecond))
 	s.mu.Lock()
+	s.waiting = false
+	s.awake.Signal()
 	if err != nil && !errors.Is(err, unix.EINTR) {
 		return false, err
 	}
@@ -101,14 +118,48 @@ func (s *source) wait() (idle bool, err error) {
 	return n <= 0, nil
 }
 
-// set puts a ring in the place of an interface and gives the one that was there, whose memory nobody reads any more.
-func (s *source) set(iface int, r *ring) *ring {
+// add takes in the ring of an interface.
+func (s *source) add(r *ring) {
 	s.signal()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	old := s.rings[iface]
-	s.rings[iface] = r
-	return old
+	s.rings = append(s.rings, r)
+}
+
+// retire says that the interface of a ring is gone. The worker reads what is left in it, and then closes it: only the
+// worker knows when it is done with the last frame.
+func (s *source) retire(r *ring) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r.gone = time.Now()
+}
+
+// bury closes the rings of which everything was read. The kernel hands over the last block when its time is up.
+func (s *source) bury() error {
+	var err error
+	s.rings = slices.DeleteFunc(s.rings, func(r *ring) bool {
+		if r.gone.IsZero() || time.Since(r.gone) < 10*retire {
+			return false
+		}
+		err = errors.Join(err, r.close())
+		return true
+	})
+	return err
+}
+
+// release closes all rings of a source that was closed.
+func (s *source) release() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for s.waiting {
+		s.awake.Wait()
+	}
+	err := unix.Close(s.wake)
+	for _, r := range s.rings {
+		err = errors.Join(err, r.close())
+	}
+	s.rings = nil
+	return err
 }
 
 func (s *source) signal() {
