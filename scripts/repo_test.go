@@ -74,7 +74,7 @@ var imports = map[string][]string{
 	"agent/admin":     {"agent/sensor", "cli"},
 	"agent/doctor": {
 		"protocols", "protocols/all", "capture", "capture/live", "capture/packet", "agent/pipeline", "agent/sensor", "agent/admin",
-		"agent/state", "agent/uplink",
+		"agent/state", "agent/uplink", "bpf",
 	},
 	"agent": {"agent/admin", "agent/doctor", "agent/privilege", "agent/sensor", "capture/live", "agent/state", "agent/inventory", "agent/graph", "agent/detect", "cli"},
 

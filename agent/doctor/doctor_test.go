@@ -2,6 +2,7 @@ package doctor
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"net/netip"
 	"os"
@@ -9,10 +10,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/cilium/ebpf"
 	"golang.org/x/sys/unix"
 
 	"github.com/spanwatch/spanwatch/agent/sensor"
+	"github.com/spanwatch/spanwatch/bpf"
 )
 
 // want is what one finding must be: its result, and what its text (check, found and advice) holds.
@@ -57,21 +58,20 @@ func compare(t *testing.T, got []Finding, wanted ...want) {
 }
 
 func TestKernel(t *testing.T) {
-	good := kernel{release: "6.1.0-18-amd64", bpf: "2", landlock: 2, seccomp: true}
+	good := kernel{release: "6.1.0-18-amd64", others: "2", landlock: 2, seccomp: true}
 	for name, test := range map[string]struct {
 		change func(*kernel)
 		want   []want
 	}{
 		"as it should be":      {func(*kernel) {}, []want{{"kernel", OK, "6.1.0"}, {"kernel: confinement", OK, "Landlock version 2"}}},
-		"before CAP_BPF":       {func(k *kernel) { k.release = "5.4.0-generic" }, []want{{"kernel", Warning, "5.8 or newer"}}},
-		"the first of its age": {func(k *kernel) { k.release = "5.8-rc1" }, []want{{"kernel", OK, "5.8"}}},
+		"before its time":      {func(k *kernel) { k.release = "5.4.0-generic" }, []want{{"kernel", Warning, "5.18 or newer"}}},
+		"the first of its age": {func(k *kernel) { k.release = "5.18-rc1" }, []want{{"kernel", OK, "5.18"}}},
 		"of its own numbering": {func(k *kernel) { k.release = "vendor" }, []want{{"kernel", Warning, "unknown age"}}},
 		"no packet socket":     {func(k *kernel) { k.ring = unix.EPERM }, []want{{"kernel: packet rings", Failed, "NET_RAW"}}},
 		"no ring":              {func(k *kernel) { k.ring = unix.EINVAL }, []want{{"kernel: packet rings", Failed, "CONFIG_PACKET"}}},
-		"sockets only":         {func(k *kernel) { k.xdp = ebpf.ErrNotSupported }, []want{{"kernel: BPF", Warning, "for XDP not"}}},
-		"forbidden to others":  {func(k *kernel) { k.xdp, k.filter = unix.EPERM, unix.EPERM }, []want{{"kernel: BPF", Warning, "PERFMON"}}},
-		"forbidden to all":     {func(k *kernel) { k.xdp, k.filter, k.bpf = unix.EPERM, unix.EPERM, "" }, []want{{"kernel: BPF", Warning, "seccomp profile"}}},
-		"no BPF":               {func(k *kernel) { k.xdp, k.filter = ebpf.ErrNotSupported, ebpf.ErrNotSupported }, []want{{"kernel: BPF", Warning, "CONFIG_BPF_SYSCALL"}}},
+		"no programs":          {func(k *kernel) { k.programs = bpf.ErrUnsupported }, []want{{"kernel: BPF", Warning, "through the ring"}}},
+		"forbidden":            {func(k *kernel) { k.programs = fmt.Errorf("no permission: %w", unix.EPERM) }, []want{{"kernel: BPF", Warning, "seccomp profile"}}},
+		"open to everybody":    {func(k *kernel) { k.others = "0" }, []want{{"kernel: BPF of others", Warning, "unprivileged_bpf_disabled=1"}}},
 		"no Landlock":          {func(k *kernel) { k.landlock = 0 }, []want{{"kernel: confinement", Warning, "no Landlock; "}}},
 		"unconfined":           {func(k *kernel) { k.landlock, k.seccomp = 0, false }, []want{{"kernel: confinement", Warning, "no Landlock and no seccomp"}}},
 	} {

@@ -7,18 +7,17 @@ import (
 	"strings"
 	"unsafe"
 
-	"github.com/cilium/ebpf"
-	"github.com/cilium/ebpf/features"
 	"golang.org/x/sys/unix"
+
+	"github.com/spanwatch/spanwatch/bpf"
 )
 
 // kernel is what the kernel can do, as this process may learn it.
 type kernel struct {
 	release  string
 	ring     error  // whether a packet socket takes a ring of version 3
-	bpf      string // kernel.unprivileged_bpf_disabled; empty where the kernel has no bpf
-	xdp      error  // whether a program for XDP loads
-	filter   error  // whether a program for a socket loads
+	programs error  // whether the sensor's programs load
+	others   string // kernel.unprivileged_bpf_disabled: "0" where everybody may load programs
 	landlock int    // version of its interface; 0: not there
 	seccomp  bool
 }
@@ -29,8 +28,7 @@ func readKernel() kernel {
 	if unix.Uname(&name) == nil {
 		k.release = unix.ByteSliceToString(name.Release[:])
 	}
-	k.bpf = sysctl("kernel/unprivileged_bpf_disabled")
-	k.xdp, k.filter = features.HaveProgramType(ebpf.XDP), features.HaveProgramType(ebpf.SocketFilter)
+	k.programs, k.others = tryPrograms(), sysctl("kernel/unprivileged_bpf_disabled")
 	const version = 1 // LANDLOCK_CREATE_RULESET_VERSION
 	if abi, _, errno := unix.Syscall(unix.SYS_LANDLOCK_CREATE_RULESET, 0, 0, version); errno == 0 {
 		k.landlock = int(abi)
@@ -50,6 +48,15 @@ func tryRing() error {
 	return unix.SetsockoptInt(fd, unix.SOL_PACKET, unix.PACKET_VERSION, unix.TPACKET_V3)
 }
 
+// tryPrograms loads the sensor's programs with a small table, attaches them to nothing, and lets them go.
+func tryPrograms() error {
+	o, err := bpf.Load(bpf.Config{Flows: 1024})
+	if err != nil {
+		return err
+	}
+	return o.Close()
+}
+
 // sysctl gives one line of /proc/sys; empty where it cannot be read.
 func sysctl(name string) string {
 	text, err := os.ReadFile("/proc/sys/" + name)
@@ -59,15 +66,15 @@ func sysctl(name string) string {
 	return strings.TrimSpace(string(text))
 }
 
-// oldest is the first kernel with the capability BPF.
-var oldest = [2]int{5, 8}
+// oldest is the first kernel on which the sensor's programs load.
+var oldest = [2]int{5, 18}
 
 func (k kernel) judge() []Finding {
 	list := []Finding{{"kernel", OK, "Linux " + k.release, ""}}
 	if major, minor, ok := version(k.release); !ok {
-		list[0] = Finding{"kernel", Warning, "Linux " + k.release + " of unknown age", "use Linux 5.8 or newer"}
+		list[0] = Finding{"kernel", Warning, "Linux " + k.release + " of unknown age", "use Linux 5.18 or newer"}
 	} else if major < oldest[0] || major == oldest[0] && minor < oldest[1] {
-		list[0] = Finding{"kernel", Warning, "Linux " + k.release, "it has no capability BPF: use Linux 5.8 or newer, or run the sensor as root"}
+		list[0] = Finding{"kernel", Warning, "Linux " + k.release, "it cannot count and filter for the sensor: use Linux 5.18 or newer"}
 	}
 	switch {
 	case k.ring == nil:
@@ -77,7 +84,7 @@ func (k kernel) judge() []Finding {
 	default:
 		list = append(list, Finding{"kernel: packet rings", Failed, fmt.Sprintf("TPACKET_V3: %v", k.ring), "use a kernel with packet sockets (CONFIG_PACKET)"})
 	}
-	list = append(list, k.judgeBPF())
+	list = append(list, k.judgeBPF()...)
 	switch {
 	case k.landlock > 0 && k.seccomp:
 		list = append(list, Finding{"kernel: confinement", OK, fmt.Sprintf("Landlock version %d, seccomp", k.landlock), ""})
@@ -95,24 +102,22 @@ func (k kernel) judge() []Finding {
 	return list
 }
 
-// judgeBPF says how much of the work the kernel can do.
-func (k kernel) judgeBPF() Finding {
+// judgeBPF says whether the kernel counts and filters.
+func (k kernel) judgeBPF() []Finding {
 	const check = "kernel: BPF"
-	const slower = "everything goes through the ring, which holds up to about 1 million packets a second: "
-	switch {
-	case k.xdp == nil && k.filter == nil:
-		return Finding{check, OK, "programs for XDP and for sockets load", ""}
-	case k.filter == nil:
-		return Finding{check, Warning, fmt.Sprintf("programs for sockets load, for XDP not (%v)", k.xdp), "frames are counted and filtered at the socket; a newer kernel does it before"}
-	case errors.Is(k.filter, unix.EPERM):
-		advice := slower + "give the process the capabilities BPF, PERFMON and NET_ADMIN"
-		if k.bpf == "" {
-			advice = slower + "the kernel or the container's seccomp profile forbids bpf()"
+	const slower = "without them everything goes through the ring, up to about 1 million packets a second"
+	list := []Finding{{check, OK, "the programs that count and filter load", ""}}
+	if k.programs != nil {
+		list[0] = Finding{check, Warning, k.programs.Error(), slower}
+		if errors.Is(k.programs, unix.EPERM) {
+			list[0].Advice += "; in a container its seccomp profile may forbid it, too"
 		}
-		return Finding{check, Warning, "this process may not load programs", advice}
-	default:
-		return Finding{check, Warning, fmt.Sprintf("no programs load (%v)", k.filter), slower + "use a kernel with CONFIG_BPF_SYSCALL"}
 	}
+	if k.others == "0" {
+		list = append(list, Finding{check + " of others", Warning, "every user of this machine may load programs into the kernel",
+			"forbid it: sysctl -w kernel.unprivileged_bpf_disabled=1"})
+	}
+	return list
 }
 
 // version reads the first two numbers of a release.

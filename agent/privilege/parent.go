@@ -13,7 +13,9 @@ import (
 	"os/signal"
 	"os/user"
 	"path/filepath"
+	"slices"
 	"strconv"
+	"strings"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -106,7 +108,9 @@ func Parent(ctx context.Context, account Account, state string, opener live.Open
 	child := exec.Command("/proc/self/exe", os.Args[1:]...)
 	child.Args[0] = os.Args[0]
 	child.Stdin, child.Stdout, child.Stderr = os.Stdin, os.Stdout, os.Stderr
-	child.Env = append(os.Environ(), childVariable+"="+account.Name)
+	// The service manager's watchdog is told by whoever reads frames, not by the process that it started.
+	child.Env = slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "WATCHDOG_PID=") })
+	child.Env = append(child.Env, childVariable+"="+account.Name)
 	child.ExtraFiles = []*os.File{theirs}
 	child.SysProcAttr = &syscall.SysProcAttr{
 		Credential: &syscall.Credential{Uid: account.UID, Gid: account.GID, Groups: []uint32{}},
