@@ -23,6 +23,9 @@ type Walls struct {
 // resolver is what looking up a collector's name needs.
 var resolver = []string{"/etc/resolv.conf", "/etc/hosts", "/etc/nsswitch.conf", "/etc/services", "/run/systemd/resolve"}
 
+// counters is what reading the kernel's counters needs: how many CPUs count apart.
+const counters = "/sys/devices/system/cpu/possible"
+
 // Confine shuts this process in for good: no file but those of the walls, no system call that a sensor has no use for, no
 // way back to privileges. It says which walls stand, in words; what the kernel does not offer is left out and named. An
 // error means that a wall which the kernel offers could not be built.
@@ -55,7 +58,7 @@ func Confine(w Walls) (stands string, err error) {
 
 func (w Walls) landlock() error {
 	rules := []landlock.Rule{landlock.RWDirs(w.Write...)}
-	for _, path := range append(append([]string{}, w.Read...), resolver...) {
+	for _, path := range slices.Concat(w.Read, resolver, []string{counters}) {
 		info, err := os.Stat(path)
 		switch {
 		case errors.Is(err, os.ErrNotExist), path == "":

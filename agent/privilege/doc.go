@@ -36,6 +36,7 @@ type answer struct {
 	ID        uint64    `json:"id,omitempty"`
 	Sockets   int       `json:"sockets,omitempty"`
 	Filter    bool      `json:"filter,omitempty"`
+	Spread    bool      `json:"spread,omitempty"`
 	Maps      []string  `json:"maps,omitempty"`
 	Mode      live.Mode `json:"mode,omitempty"`
 	Reason    string    `json:"reason,omitempty"`
@@ -124,10 +125,12 @@ func closeAll(files []*os.File) error {
 
 // pack gives the answer for a grant, and its descriptors.
 func pack(id uint64, g *live.Grant) (a answer, files []*os.File) {
-	a = answer{ID: id, Sockets: len(g.Sockets), Filter: g.Filter != nil, Mode: g.Mode, Reason: g.Reason, Offloads: g.Offloads}
+	a = answer{ID: id, Sockets: len(g.Sockets), Filter: g.Filter != nil, Spread: g.Spread != nil, Mode: g.Mode, Reason: g.Reason, Offloads: g.Offloads}
 	files = append(files, g.Sockets...)
-	if g.Filter != nil {
-		files = append(files, g.Filter)
+	for _, f := range []*os.File{g.Filter, g.Spread} {
+		if f != nil {
+			files = append(files, f)
+		}
 	}
 	for name := range g.Maps {
 		a.Maps = append(a.Maps, name)
@@ -142,8 +145,10 @@ func pack(id uint64, g *live.Grant) (a answer, files []*os.File) {
 // unpack makes a grant of an answer and its descriptors.
 func unpack(a *answer, files []*os.File) (*live.Grant, error) {
 	want := a.Sockets + len(a.Maps)
-	if a.Filter {
-		want++
+	for _, program := range []bool{a.Filter, a.Spread} {
+		if program {
+			want++
+		}
 	}
 	if a.Sockets < 0 || len(files) != want {
 		return nil, errors.Join(fmt.Errorf("privilege: %d descriptors came, %d were announced", len(files), want), closeAll(files))
@@ -152,6 +157,9 @@ func unpack(a *answer, files []*os.File) (*live.Grant, error) {
 	rest := files[a.Sockets:]
 	if a.Filter {
 		g.Filter, rest = rest[0], rest[1:]
+	}
+	if a.Spread {
+		g.Spread, rest = rest[0], rest[1:]
 	}
 	if len(rest) > 0 {
 		g.Maps = make(map[string]*os.File, len(rest))

@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
+	"github.com/spanwatch/spanwatch/bpf"
 	"github.com/spanwatch/spanwatch/capture"
 )
 
@@ -22,8 +24,12 @@ type Capture struct {
 	done    chan struct{}
 	once    sync.Once
 
-	mu     sync.Mutex
-	ifaces []*iface
+	mu       sync.Mutex
+	ifaces   []*iface
+	counting counting
+
+	// counted says of each interface whether the kernel counts its conversations; workers ask for every packet.
+	counted []atomic.Bool
 }
 
 // iface is one interface and what is open of it.
@@ -40,6 +46,9 @@ type iface struct {
 	seen    NICCounters  // by interfaces of this name that are gone
 	before  RingCounters // by rings that are closed
 	failed  string       // why it could not be opened, as last said
+
+	kernel       *bpf.Objects // what the kernel counts in; nil in plain mode, and while the interface is gone
+	kernelBefore KernelCounters
 }
 
 // Open listens to interfaces. An interface that is not there yet is waited for, unless none is; one that may not be opened
@@ -53,7 +62,7 @@ func Open(ctx context.Context, c Config) (*Capture, error) {
 	if err != nil {
 		return nil, err
 	}
-	x := &Capture{config: c, done: make(chan struct{})}
+	x := &Capture{config: c, done: make(chan struct{}), counted: make([]atomic.Bool, len(c.Interfaces))}
 	for w := range c.Workers {
 		s, err := newSource(w, c.Workers, len(c.Interfaces))
 		if err != nil {
@@ -96,19 +105,28 @@ func (x *Capture) Sources() []capture.Source {
 func (x *Capture) open(f *iface, l link) error {
 	c := &x.config
 	g, err := c.Opener.Open(Request{
-		Interface: f.name, Index: l.index, Sockets: c.Workers, Mode: c.Mode, TCP: c.TCP, UDP: c.UDP, Flows: c.Flows, First: c.First,
+		Interface: f.name, Index: l.index, Sockets: c.Workers, Mode: c.Mode, TCP: c.TCP, UDP: c.UDP, Flows: c.Flows, First: c.First, Snap: c.Snap,
 	})
 	if err != nil {
 		return fmt.Errorf("%w: interface %s", err, f.name)
 	}
+	kernel, err := tables(g)
+	if err != nil {
+		return errors.Join(fmt.Errorf("%w: interface %s", err, f.name), g.Close())
+	}
+	x.counted[f.number].Store(kernel != nil) // before the first frame
 	rings, err := x.rings(g, l.index)
 	if err != nil {
+		x.counted[f.number].Store(false)
+		if kernel != nil {
+			err = errors.Join(err, kernel.Close())
+		}
 		return errors.Join(fmt.Errorf("%w: interface %s", err, f.name), g.Close())
 	}
 	for _, r := range rings {
 		r.iface, r.mtu = uint16(f.number), l.mtu
 	}
-	f.grant, f.rings, f.index, f.failed = g, rings, l.index, ""
+	f.grant, f.rings, f.kernel, f.index, f.failed = g, rings, kernel, l.index, ""
 	f.nic = l.nic
 	f.status.Present, f.status.Up, f.status.Since = true, l.up, time.Now().UTC()
 	f.status.Mode, f.status.Reason, f.status.Offloads = g.Mode, g.Reason, g.Offloads
@@ -143,7 +161,7 @@ func (x *Capture) rings(g *Grant, index int) (rings []*ring, err error) {
 		rings = append(rings, r)
 	}
 	if len(rings) > 1 {
-		if err := share(rings); err != nil {
+		if err := share(rings, g.Spread); err != nil {
 			return rings, err
 		}
 	}
@@ -166,6 +184,7 @@ func (x *Capture) shut(f *iface) error {
 	if f.grant != nil {
 		err = errors.Join(err, f.grant.Close())
 	}
+	err = errors.Join(err, x.lastCounts(f))
 	f.rings, f.grant, f.index = nil, nil, 0
 	return err
 }
@@ -264,6 +283,7 @@ func (x *Capture) Status() []Status {
 		s := f.status
 		s.NIC = s.NIC.plus(f.seen)
 		s.Ring = f.ringCounters()
+		s.Kernel = f.kernelCounters()
 		all[i] = s
 	}
 	return all

@@ -186,9 +186,13 @@ func setProgram(fd, level, option int, code []unix.SockFilter) error {
 }
 
 // share makes rings of one interface a group: each packet goes to one of them. The kernel chooses the number of the
-// group, so that other programs and other sensors are not met.
-func share(rings []*ring) error {
-	const kind = unix.PACKET_FANOUT_CBPF << 16
+// group, so that other programs and other sensors are not met. Which ring it is the program says, which looks into tunnels;
+// without one, the program above.
+func share(rings []*ring, program *os.File) error {
+	kind := unix.PACKET_FANOUT_CBPF << 16
+	if program != nil {
+		kind = unix.PACKET_FANOUT_EBPF << 16
+	}
 	join := kind | unix.PACKET_FANOUT_FLAG_UNIQUEID<<16
 	for i, r := range rings {
 		if err := unix.SetsockoptInt(r.fd, unix.SOL_PACKET, unix.PACKET_FANOUT, join); err != nil {
@@ -202,7 +206,12 @@ func share(rings []*ring) error {
 			return fmt.Errorf("capture: share the traffic among workers: %w", err)
 		}
 		join = kind | group&0xffff
-		if err := setProgram(r.fd, unix.SOL_PACKET, unix.PACKET_FANOUT_DATA, spread); err != nil {
+		if program != nil {
+			err = unix.SetsockoptInt(r.fd, unix.SOL_PACKET, unix.PACKET_FANOUT_DATA, int(program.Fd()))
+		} else {
+			err = setProgram(r.fd, unix.SOL_PACKET, unix.PACKET_FANOUT_DATA, spread)
+		}
+		if err != nil {
 			return fmt.Errorf("capture: share the traffic among workers: %w", err)
 		}
 	}

@@ -14,6 +14,7 @@ const (
 	ethtoolGetFlags = 0x25
 	ethtoolSetFlags = 0x26
 	flagLRO         = 1 << 15
+	flagTags        = 1 << 8
 )
 
 // separate switches off what merges frames on reception, and says what could not be: the sensor wants to see frames as
@@ -69,4 +70,19 @@ func ethtool(fd int, name string, command, value uint32) (uint32, error) {
 		return 0, errno
 	}
 	return v.data, nil
+}
+
+// keepTags has the card leave VLAN tags in the frames, where a program in the driver sees them.
+func keepTags(name string) string {
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return "VLAN tags unknown: " + err.Error()
+	}
+	defer unix.Close(fd)
+	if v, err := ethtool(fd, name, ethtoolGetFlags, 0); err == nil && v&flagTags != 0 {
+		if _, err := ethtool(fd, name, ethtoolSetFlags, v&^flagTags); err != nil {
+			return "VLAN tags: " + err.Error()
+		}
+	}
+	return ""
 }

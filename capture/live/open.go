@@ -18,12 +18,14 @@ type Request struct {
 	TCP, UDP  []uint16
 	Flows     int
 	First     uint32
+	Snap      int
 }
 
 // Grant is what an [Opener] gives. The receiver owns the files; XDP stays attached until Close.
 type Grant struct {
 	Sockets  []*os.File // packet sockets that are not bound yet, and so receive nothing
 	Filter   *os.File   // a socket filter program; nil in other modes
+	Spread   *os.File   // a program that chooses the socket for a packet; nil where there is none
 	Maps     map[string]*os.File
 	Mode     Mode
 	Reason   string // why no better mode holds
@@ -37,8 +39,10 @@ func (g *Grant) Close() error {
 	for _, f := range g.Sockets {
 		err = errors.Join(err, f.Close())
 	}
-	if g.Filter != nil {
-		err = errors.Join(err, g.Filter.Close())
+	for _, f := range []*os.File{g.Filter, g.Spread} {
+		if f != nil {
+			err = errors.Join(err, f.Close())
+		}
 	}
 	for _, f := range g.Maps {
 		err = errors.Join(err, f.Close())
@@ -73,6 +77,9 @@ func (local) Open(r Request) (*Grant, error) {
 		g.Sockets = append(g.Sockets, os.NewFile(uintptr(fd), "packet:"+r.Interface))
 	}
 	g.Offloads = separate(r.Interface)
+	if err := g.program(&r); err != nil {
+		return nil, errors.Join(err, g.Close())
+	}
 	return g, nil
 }
 
