@@ -38,7 +38,7 @@ func privileged(t *testing.T) {
 // eachMode runs a test in every mode that the machine has.
 func eachMode(t *testing.T, test func(t *testing.T, mode Mode)) {
 	privileged(t)
-	for _, mode := range []Mode{ModePlain} {
+	for _, mode := range []Mode{ModeNative, ModeGeneric, ModeFilter, ModePlain} {
 		t.Run(string(mode), func(t *testing.T) { test(t, mode) })
 	}
 }
@@ -61,9 +61,12 @@ func lay(t *testing.T, name string, mtu int) *livetest.Cable {
 	return cable
 }
 
-// listen opens a capture for one test.
+// listen opens a capture for one test. Unless the test says otherwise, every packet passes.
 func listen(t *testing.T, c Config) *Capture {
 	t.Helper()
+	if c.First == 0 {
+		c.First = 1 << 30
+	}
 	x, err := Open(t.Context(), c)
 	if err != nil {
 		t.Fatal(err)
