@@ -64,13 +64,31 @@ func Find(name string) (Account, error) {
 	return Account{"65534", 65534, 65534}, nil
 }
 
-// ErrSeparate is wrapped when this process may not start another under an account: it lacks the capabilities SETUID and
-// SETGID.
+// ErrSeparate is wrapped when this process may not start another under an account, for want of capabilities. Nothing was
+// changed then.
 var ErrSeparate = errors.New("no permission to separate")
 
 // parentCapabilities are what opening interfaces needs, and to pass a signal on to a process of another user. SYS_ADMIN
 // and SYS_RESOURCE stand in for BPF, PERFMON and locked memory on kernels before 5.8 and 5.11.
 var parentCapabilities = []cap.Value{cap.NET_RAW, cap.NET_ADMIN, cap.BPF, cap.PERFMON, cap.SYS_ADMIN, cap.SYS_RESOURCE, cap.KILL}
+
+// separating are the capabilities that separation itself needs: to become the account, to give it the state directory, to
+// pass signals on to it.
+var separating = []cap.Value{cap.SETUID, cap.SETGID, cap.CHOWN, cap.KILL}
+
+// separable says why this process cannot separate; nil when it can. A container often has only what its operator named.
+func separable() error {
+	have, missing := cap.GetProc(), []string(nil)
+	for _, v := range separating {
+		if on, err := have.GetFlag(cap.Effective, v); err != nil || !on {
+			missing = append(missing, strings.ToUpper(strings.TrimPrefix(v.String(), "cap_")))
+		}
+	}
+	if missing != nil {
+		return fmt.Errorf("%w: without the capabilities %s", ErrSeparate, strings.Join(missing, ", "))
+	}
+	return nil
+}
 
 // keepOnly drops all capabilities of this process but those named, as far as it has them.
 func keepOnly(values []cap.Value) error {
@@ -93,6 +111,9 @@ func keepOnly(values []cap.Value) error {
 // its end. The state directory becomes the account's. Code is the child's exit code. Signals that end or reload the
 // sensor are the child's to obey.
 func Parent(ctx context.Context, account Account, state string, opener live.Opener, log *slog.Logger) (code int, err error) {
+	if err := separable(); err != nil {
+		return 1, err
+	}
 	if err := own(state, account); err != nil {
 		return 1, err
 	}
@@ -118,11 +139,7 @@ func Parent(ctx context.Context, account Account, state string, opener live.Open
 	}
 	err = child.Start()
 	if err = errors.Join(err, theirs.Close()); err != nil {
-		err = fmt.Errorf("privilege: start the part without privileges: %w", err)
-		if errors.Is(err, syscall.EPERM) {
-			err = fmt.Errorf("%w (%w)", ErrSeparate, err)
-		}
-		return 1, errors.Join(err, conn.Close())
+		return 1, errors.Join(fmt.Errorf("privilege: start the part without privileges: %w", err), conn.Close())
 	}
 	log.Debug("the part without privileges runs", "pid", child.Process.Pid, "user", account.Name)
 	if err := keepOnly(parentCapabilities); err != nil {
@@ -172,7 +189,11 @@ func own(dir string, account Account) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return fmt.Errorf("privilege: %w", err)
 	}
-	err := filepath.WalkDir(dir, func(path string, _ fs.DirEntry, err error) error {
+	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if errors.Is(err, fs.ErrPermission) && d != nil && d.IsDir() {
+			// Root without DAC_OVERRIDE, and the directory was given away by an earlier run: that gave what is in it, too.
+			return fs.SkipDir
+		}
 		if err != nil {
 			return err
 		}
