@@ -5,18 +5,22 @@ SHELL := /bin/bash
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 COMMIT := $(shell git rev-parse HEAD 2>/dev/null)$(shell git diff --quiet HEAD 2>/dev/null || echo -modified)
 LDFLAGS := -s -w -X main.release=$(VERSION) -X github.com/spanwatch/spanwatch/cli.commit=$(COMMIT)
-# The sources are plain Go: the same command builds for arm64 with GOARCH=arm64.
+# The sources are plain Go: the same command builds for arm64 with GOARCH=arm64, elsewhere with BIN=DIR.
+BIN ?= bin
 GOBUILD := CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)'
 FUZZTIME ?= 10s
 
-.PHONY: build generate demo test test-go bench lint fuzz accuracy lab clean
+.PHONY: build generate packages demo test test-go bench lint fuzz accuracy lab clean
 
 build: ## both programs, static, into bin/
-	$(GOBUILD) -o bin/spanwatch-agent ./agent
-	$(GOBUILD) -o bin/spanwatch-cloud ./cloud
+	$(GOBUILD) -o $(BIN)/spanwatch-agent ./agent
+	$(GOBUILD) -o $(BIN)/spanwatch-cloud ./cloud
 
 generate: ## everything that is generated and committed: protobuf code, the pages
 	scripts/generate.sh
+
+packages: ## deb, rpm, apk and container images for amd64 and arm64, into dist/
+	scripts/packages.sh
 
 demo: ## a recorded plant under attack: the alert here, the incident in the browser
 	scripts/demo.sh

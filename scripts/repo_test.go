@@ -96,6 +96,7 @@ var imports = map[string][]string{
 
 	"scripts":          {},
 	"scripts/oui":      {},
+	"scripts/image":    {},
 	"scripts/accuracy": {"agent/sensor"},
 }
 

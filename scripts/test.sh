@@ -20,7 +20,8 @@ install() {
 	apt-get update -qq
 	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
 }
-install protoc protobuf-compiler node nodejs npm npm chromium chromium shellcheck shellcheck ip iproute2 gcc gcc
+install protoc protobuf-compiler node nodejs npm npm chromium chromium shellcheck shellcheck ip iproute2 gcc gcc \
+	podman podman buildah buildah runc runc
 # The programs for the kernel are compiled with the compiler of Debian 12; elsewhere what is committed is taken as it is.
 install clang-14 clang-14 llvm-strip-14 llvm-14 /usr/include/bpf/bpf_helpers.h libbpf-dev ||
 	echo 'test: no clang-14 here: the programs for the kernel are not compiled again' >&2
@@ -47,9 +48,7 @@ scripts/lint.sh
 
 step 'both programs build, static, for amd64 and arm64'
 make --no-print-directory build
-for program in agent cloud; do
-	GOARCH=arm64 CGO_ENABLED=0 go build -o /dev/null "./$program"
-done
+make --no-print-directory build GOARCH=arm64 BIN=dist/arm64
 
 step 'tests'
 go test -race -timeout 20m ./...
