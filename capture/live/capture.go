@@ -27,6 +27,7 @@ type Capture struct {
 	mu       sync.Mutex
 	ifaces   []*iface
 	counting counting
+	closed   bool // nothing is taken up again
 
 	// counted says of each interface whether the kernel counts its conversations; workers ask for every packet.
 	counted []atomic.Bool
@@ -277,7 +278,9 @@ func byIndex(known map[string]link, index int) string {
 func (x *Capture) Status() []Status {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	_ = x.lookAll() // without an answer the last counters stand
+	if !x.closed {
+		_ = x.lookAll() // without an answer the last counters stand
+	}
 	all := make([]Status, len(x.ifaces))
 	for i, f := range x.ifaces {
 		s := f.status
@@ -338,6 +341,7 @@ func (x *Capture) release() error {
 		err = errors.Join(err, s.Close())
 	}
 	x.mu.Lock()
+	x.closed = true
 	for _, f := range x.ifaces {
 		err = errors.Join(err, x.shut(f))
 	}

@@ -60,6 +60,10 @@ func TestLoopback(t *testing.T) {
 	if err := c.Close(); err != nil {
 		t.Error(err)
 	}
+	// Whoever asks later is told what was counted, and opens nothing.
+	if s := c.Status()[0]; s.Ring.Received == 0 || c.ifaces[0].rings != nil {
+		t.Errorf("after Close: %+v", s)
+	}
 	var f capture.Frame
 	if err := c.Sources()[0].Next(&f); err != io.EOF {
 		t.Errorf("after Close: %v", err)
