@@ -167,9 +167,9 @@ func (h *heard) judgeTags() Finding {
 
 func (h *heard) judgeDoubles() Finding {
 	t, check := h.traffic, h.link.check("doubles")
-	found := percent(t.doubles, t.frames) + " of the frames came twice"
+	found := percent(t.doubles, t.foreign) + " of the frames came twice"
 	// A few are repeated in good faith.
-	if t.doubles >= 10 && 20*t.doubles > t.frames {
+	if t.doubles >= 10 && 20*t.doubles > t.foreign {
 		return Finding{check, Warning, found,
 			"the switch mirrors the same traffic twice, as when both ports or a port and its VLAN are sources: mirror what the ports receive, or the VLAN, not both"}
 	}

@@ -26,7 +26,7 @@ type traffic struct {
 	tunnelled     uint64
 	longest       int // frames longer than this were merged; 0: unknown
 	tagged        map[[2]uint16]uint64
-	doubles       uint64 // frames that had come a moment before
+	doubles       uint64 // foreign frames that had come a moment before
 	sides         map[ends]*[2]uint64
 	labels        map[string]*share
 
@@ -83,8 +83,8 @@ func (t *traffic) frame(f *capture.Frame) {
 	if t.longest > 0 && f.WireLength > t.longest {
 		t.merged++
 	}
-	t.addressed(f.Data)
-	if t.repeated(f.Data, f.Time) {
+	// What goes to everybody reaches the port by itself and through the mirror.
+	if t.addressed(f.Data) && t.repeated(f.Data, f.Time) {
 		t.doubles++
 	}
 	t.worker.Frame(f)
@@ -106,9 +106,9 @@ func (t *traffic) frame(f *capture.Frame) {
 }
 
 // addressed says by the frame's own addresses, not those inside a tunnel, whether only a mirror can have brought it.
-func (t *traffic) addressed(data []byte) {
+func (t *traffic) addressed(data []byte) (foreign bool) {
 	if len(data) < 12 {
-		return
+		return false
 	}
 	to, from := [6]byte(data[:6]), [6]byte(data[6:12])
 	switch {
@@ -118,7 +118,9 @@ func (t *traffic) addressed(data []byte) {
 		t.group++
 	default:
 		t.foreign++
+		return true
 	}
+	return false
 }
 
 // side counts a TCP segment that acknowledges something: where one side does, the other has sent.
