@@ -6,6 +6,8 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"path/filepath"
+	"slices"
 	"syscall"
 	"time"
 
@@ -73,6 +75,9 @@ func (o *runOptions) settle(cmd *cobra.Command) error {
 	if cmd.Flags().Changed("workers") && (o.sensor.Workers < 1 || o.sensor.Workers > sensor.MaxWorkers) {
 		return cli.Usagef("--workers %d: choose 1 to %d", o.sensor.Workers, sensor.MaxWorkers)
 	}
+	if name := twice(o.listen.Interfaces); name != "" {
+		return cli.Usagef("--interface %s: named twice", name)
+	}
 	o.listen.Mode, o.listen.Promiscuous = live.Mode(o.mode), true
 	if o.config != "" {
 		file, err := sensor.ReadFile(o.config)
@@ -93,6 +98,16 @@ func (o *runOptions) settle(cmd *cobra.Command) error {
 	}
 	o.sensor.Version, o.sensor.DrainTimeout = release, 5*time.Second
 	return nil
+}
+
+// twice gives a name that a list has more than once.
+func twice(names []string) string {
+	for i, name := range names {
+		if slices.Contains(names[:i], name) {
+			return name
+		}
+	}
+	return ""
 }
 
 // start separates what needs privileges from what reads frames, where it can, and runs the sensor.
@@ -161,6 +176,10 @@ func (o *runOptions) run(ctx context.Context, log *slog.Logger, user string) err
 // confine shuts the process in before it reads the first frame.
 func (o *runOptions) confine(s *sensor.Live, user string) error {
 	walls := privilege.Walls{Write: []string{o.sensor.StateDir}, Read: []string{o.sensor.Verdicts, o.sensor.Identity, o.config}}
+	// Whoever writes the verdicts may put a new file in the place of the old one.
+	if dir := filepath.Dir(o.sensor.Verdicts); o.sensor.Verdicts != "" && dir != "/" {
+		walls.Read = append(walls.Read, dir)
+	}
 	stands, err := privilege.Confine(walls)
 	if err != nil {
 		return err

@@ -38,6 +38,9 @@ type Listeners struct {
 	TCP   net.Listener
 }
 
+// maxPath is how long the name of a socket may be (sun_path of unix(7), with a zero at its end).
+const maxPath = 107
+
 // Listen opens the socket in the state directory and, unless address is empty, one for health and metrics.
 func Listen(ctx context.Context, state, address string) (*Listeners, error) {
 	l := new(Listeners)
@@ -48,6 +51,9 @@ func Listen(ctx context.Context, state, address string) (*Listeners, error) {
 		}
 	}
 	path := filepath.Join(state, socketName)
+	if len(path) > maxPath {
+		return nil, errors.Join(fmt.Errorf("admin: %s is %d bytes too long for the name of a socket: choose a shorter --state", path, len(path)-maxPath), l.Close())
+	}
 	if conn, err := net.Dial("unix", path); err == nil {
 		return nil, errors.Join(fmt.Errorf("admin: a sensor is running already on %s: stop it, or choose another --state", state),
 			conn.Close(), l.Close())

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/netip"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/goccy/go-yaml"
@@ -82,6 +83,11 @@ func (file *File) check() error {
 	for _, n := range file.Networks {
 		if _, err := netip.ParsePrefix(n); err != nil {
 			return fmt.Errorf("networks: %q is no network such as 10.20.0.0/16", n)
+		}
+	}
+	for i, name := range file.Interfaces {
+		if slices.Contains(file.Interfaces[:i], name) {
+			return fmt.Errorf("interfaces: %s is named twice", name)
 		}
 	}
 	for _, limit := range []struct {
