@@ -108,6 +108,9 @@ func entries(want, cpus int) uint32 {
 func unsupported(err error) error {
 	var verifier *ebpf.VerifierError
 	switch {
+	case errors.Is(err, unix.EPERM) && capable():
+		return fmt.Errorf("%w: this process has the capability BPF, but something forbids bpf(): in a container, give it the seccomp profile "+
+			"that comes with this program: %w", ErrUnsupported, unix.EPERM)
 	case errors.Is(err, unix.EPERM):
 		return fmt.Errorf("%w: no permission to load programs: run as root, or with the capabilities BPF, NET_ADMIN and PERFMON: %w", ErrUnsupported, err)
 	case errors.Is(err, ebpf.ErrNotSupported), errors.Is(err, unix.ENOSYS):
@@ -116,6 +119,13 @@ func unsupported(err error) error {
 		return fmt.Errorf("%w: the verifier of kernel %s refuses the programs: %w", ErrUnsupported, release(), err)
 	}
 	return fmt.Errorf("%w: kernel %s: %w", ErrUnsupported, release(), err)
+}
+
+// capable says whether the kernel itself would let this process load programs.
+func capable() bool {
+	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+	var sets [2]unix.CapUserData // of 32 capabilities each
+	return unix.Capget(&header, &sets[0]) == nil && sets[unix.CAP_BPF/32].Effective&(1<<(unix.CAP_BPF%32)) != 0
 }
 
 func release() string {
