@@ -9,6 +9,7 @@ import (
 	"io"
 	"math/bits"
 	"net"
+	"net/http"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -96,6 +97,26 @@ func manager(ts *testscript.TestScript, neg bool, args []string) {
 	})
 	ts.Setenv("NOTIFY_SOCKET", path)
 	ts.Setenv("WATCHDOG_USEC", "200000")
+}
+
+// get is a program that prints what an address answers, and fails unless that is well.
+func get() {
+	method := flag.String("method", http.MethodGet, "")
+	flag.Parse()
+	request, err := http.NewRequest(*method, flag.Arg(0), http.NoBody)
+	if err == nil {
+		var answer *http.Response
+		if answer, err = http.DefaultClient.Do(request); err == nil {
+			_, err = io.Copy(os.Stdout, answer.Body)
+			if answer.StatusCode != http.StatusOK {
+				err = errors.New(answer.Status)
+			}
+		}
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "get:", err)
+		os.Exit(1)
+	}
 }
 
 // frames is a program that writes the frames of a capture to an interface, as a switch does to a mirror port.
