@@ -18,6 +18,7 @@ type Edge struct {
 	FirstSeen time.Time         `json:"first_seen"`
 	LastSeen  time.Time         `json:"last_seen"`
 	Baseline  string            `json:"baseline"` // learning, known, new, approved
+	Security  []Security        `json:"security,omitempty"`
 }
 
 // Object is what was touched over an edge, and how.

@@ -62,7 +62,8 @@ type edge struct {
 type done struct {
 	asked, told [actionCount]uint64 // requests and answers by action
 	objects     map[touched]uint64
-	beyond      uint64 // distinct objects that found no room, as far as they can be told apart
+	security    []Security // see [done.ways]
+	beyond      uint64     // distinct objects that found no room, as far as they can be told apart
 }
 
 // reached reports whether anybody ever answered; a refusal is no answer.
@@ -78,6 +79,12 @@ type touched struct {
 // many objects found no room.
 func (e *edge) deed(ev *protocols.Event, limit int) (dropped uint64) {
 	e.heard = e.heard || ev.From == protocols.Server || ev.Conv.Transport == protocols.TransportTCP
+	if tellsSecurity(ev) {
+		if e.did == nil {
+			e.did = new(done)
+		}
+		e.did.secured(ev.Security)
+	}
 	if int(ev.Action) >= actionCount || ev.Action == protocols.ActionNone {
 		return 0
 	}
@@ -157,6 +164,9 @@ func (e *edge) merge(o *edge) {
 		e.did.told[k] += o.did.told[k]
 	}
 	e.did.beyond += o.did.beyond
+	for _, w := range o.did.security {
+		e.did.secured(protocols.Security{Mode: w.Mode, Policy: w.Policy, User: w.User})
+	}
 	if len(o.did.objects) > 0 && e.did.objects == nil {
 		e.did.objects = make(map[touched]uint64, len(o.did.objects))
 	}
@@ -272,7 +282,7 @@ func (g *Graph) record(r resolved, e *edge) Edge {
 	if e.did == nil {
 		return v
 	}
-	v.Count = uint64(len(e.did.objects)) + e.did.beyond
+	v.Count, v.Security = uint64(len(e.did.objects))+e.did.beyond, e.did.ways()
 	for a := range e.did.asked {
 		if n := max(e.did.asked[a], e.did.told[a]); n > 0 {
 			v.Actions[protocols.Action(a).String()] = n

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -285,5 +287,24 @@ func BenchmarkEdges(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		g.Edges()
+	}
+}
+
+func TestEdgeTellsHowItsSessionsWereProtected(t *testing.T) {
+	d := new(done)
+	for _, s := range []protocols.Security{
+		{Mode: "none"}, {Mode: "none", User: "anonymous"}, {Mode: "none", User: "anonymous"}, {Mode: "sign", Policy: "P"},
+	} {
+		d.secured(s)
+	}
+	want := []Security{{Mode: "none", User: "anonymous"}, {Mode: "sign", Policy: "P"}}
+	if got := d.ways(); !slices.Equal(got, want) {
+		t.Errorf("%v, want %v", got, want)
+	}
+	for n := range 2 * maxSecurity {
+		d.secured(protocols.Security{Mode: "sign", Policy: strconv.Itoa(n)})
+	}
+	if len(d.security) != maxSecurity {
+		t.Errorf("%d ways are kept, want %d", len(d.security), maxSecurity)
 	}
 }

@@ -69,6 +69,7 @@ func rememberEdge(e, old *graph.Edge) {
 	if len(old.Objects) > len(e.Objects) {
 		e.Objects = old.Objects
 	}
+	e.Security = joined(e.Security, old.Security)
 	e.Count, e.Packets, e.Bytes = max(e.Count, old.Count), max(e.Packets, old.Packets), max(e.Bytes, old.Bytes)
 	e.FirstSeen, e.LastSeen = earlier(e.FirstSeen, old.FirstSeen), later(e.LastSeen, old.LastSeen)
 }
