@@ -21,6 +21,12 @@ reaches a controller. It never sends a frame on a monitored port.`,
 		Args:    cli.Arguments(cobra.NoArgs),
 		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	root.AddCommand(runCommand(), replayCommand(), dissectCommand(), devicesCommand(), graphCommand(), alertsCommand(), coverageCommand(), statusCommand(), doctorCommand(), versionCommand())
+	root.AddCommand(
+		runCommand(), replayCommand(), dissectCommand(),
+		devicesCommand(), graphCommand(), alertsCommand(), coverageCommand(),
+		reportCommand(),
+		statusCommand(), doctorCommand(),
+		versionCommand(),
+	)
 	return root
 }

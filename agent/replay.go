@@ -35,20 +35,11 @@ Without CAPTURE, but with --state and --collector, it sends what waits in the sp
 			if cfg.Speed, err = parseSpeed(speed); err != nil {
 				return err
 			}
-			if learnUntil != "" {
-				if cfg.LearnUntil, err = time.Parse(time.RFC3339, learnUntil); err != nil {
-					return cli.Usagef("--learn-until %q is not a time like 2026-01-02T15:04:05Z", learnUntil)
-				}
-			}
 			if cmd.Flags().Changed("workers") && (cfg.Workers < 1 || cfg.Workers > sensor.MaxWorkers) {
 				return cli.Usagef("--workers %d: choose 1 to %d", cfg.Workers, sensor.MaxWorkers)
 			}
-			if config != "" {
-				file, err := sensor.ReadFile(config)
-				if err != nil {
-					return err
-				}
-				file.Apply(&cfg)
+			if err := settleReplay(&cfg, learnUntil, config); err != nil {
+				return err
 			}
 			if len(args) == 0 && (cfg.Collector == "" || cfg.StateDir == "") {
 				return cli.Usagef("replay needs a capture file, or --state and --collector to send what waits there (see %s --help)", cmd.CommandPath())

@@ -1,13 +1,11 @@
 package main
 
 import (
-	"errors"
 	"io"
 	"os"
 
 	"github.com/spf13/cobra"
 
-	"github.com/spanwatch/spanwatch/agent/admin"
 	"github.com/spanwatch/spanwatch/agent/graph"
 	"github.com/spanwatch/spanwatch/agent/state"
 	"github.com/spanwatch/spanwatch/cli"
@@ -20,20 +18,11 @@ const defaultState = "/var/lib/spanwatch/agent"
 func show(cmd *cobra.Command, formats []string, write func(io.Writer, state.Snapshot, string) error) *cobra.Command {
 	var dir, format string
 	cmd.Args = cli.Arguments(cobra.NoArgs)
-	cmd.RunE = func(cmd *cobra.Command, _ []string) (err error) {
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if err := cli.CheckFormat(format, formats...); err != nil {
 			return err
 		}
-		// A sensor that runs there writes what it knows first.
-		if err := admin.Save(cmd.Context(), dir); err != nil && !errors.Is(err, admin.ErrNotRunning) {
-			return err
-		}
-		s, err := state.OpenRead(dir)
-		if err != nil {
-			return err
-		}
-		defer func() { err = errors.Join(err, s.Close()) }()
-		snap, err := s.Load()
+		snap, err := known(cmd.Context(), dir)
 		if err != nil {
 			return err
 		}

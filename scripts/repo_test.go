@@ -70,13 +70,14 @@ var imports = map[string][]string{
 		"protocols", "protocols/all", "capture", "capture/live", "agent/pipeline", "agent/inventory", "agent/graph", "agent/detect",
 		"agent/state", "agent/uplink",
 	},
+	"agent/report":    {"protocols", "agent/detect", "agent/graph", "agent/inventory", "agent/state"},
 	"agent/privilege": {"capture/live"},
 	"agent/admin":     {"agent/sensor", "cli"},
 	"agent/doctor": {
 		"protocols", "protocols/all", "capture", "capture/live", "capture/packet", "agent/pipeline", "agent/sensor", "agent/admin",
 		"agent/state", "agent/uplink", "bpf",
 	},
-	"agent": {"agent/admin", "agent/doctor", "agent/privilege", "agent/sensor", "capture/live", "agent/state", "agent/inventory", "agent/graph", "agent/detect", "cli"},
+	"agent": {"agent/admin", "agent/doctor", "agent/report", "agent/privilege", "agent/sensor", "capture/live", "agent/state", "agent/inventory", "agent/graph", "agent/detect", "cli"},
 
 	"cli": {},
 
