@@ -130,6 +130,7 @@ func TestLink(t *testing.T) {
 		"merging":               {func(l *link) { l.merging = "GRO" }, allHeld, []want{{"interface eth1: offloads", OK, "the sensor switches that off"}}},
 		"merging, unprivileged": {func(l *link) { l.merging = "GRO and LRO" }, privileges(0), []want{{"interface eth1: offloads", Warning, "ethtool -K eth1"}, {"interface eth1: mode", Warning, "plain"}}},
 		"without NET_ADMIN":     {func(*link) {}, capabilitySet(unix.CAP_BPF, unix.CAP_PERFMON), []want{{"interface eth1: mode", Warning, "filter"}}},
+		"carrying a VLAN":       {func(l *link) { l.occupied = "carries the interface eth1.7" }, allHeld, []want{{"interface eth1: mode", Warning, "filter: the interface carries the interface eth1.7"}}},
 		"in a bridge":           {func(l *link) { l.master = "br0" }, allHeld, []want{{"interface eth1: use", Warning, "nomaster"}}},
 		"loopback":              {func(l *link) { l.loopback, l.ipv6, l.arp, l.mtu = true, true, true, 65536 }, allHeld, nil},
 	} {

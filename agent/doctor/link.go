@@ -31,8 +31,9 @@ type link struct {
 	driver      string
 	merging     string // what merges frames on reception: "GRO", "GRO and LRO"
 	addresses   []netip.Prefix
-	routes      int  // beside those that every interface has
-	ipv6        bool // the kernel speaks IPv6 there
+	routes      int    // beside those that every interface has
+	ipv6        bool   // the kernel speaks IPv6 there
+	occupied    string // why nothing may be dropped there: "has fe80::1", "carries the interface eth1.7"
 	failed      error
 }
 
@@ -52,6 +53,8 @@ func readLink(name string) *link {
 			l.addresses = append(l.addresses, p)
 		}
 	}
+	l.occupied, err = live.Occupied(l.index)
+	l.failed = errors.Join(l.failed, err)
 	l.ipv6 = sysctl("net/ipv6/conf/"+name+"/disable_ipv6") == "0"
 	l.merging = live.Merging(name)
 	if fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0); err == nil {
@@ -256,6 +259,9 @@ func (l *link) judgeMode(held privileges) Finding {
 			"give it the capabilities BPF and PERFMON, so that the kernel counts and filters"}
 	case l.serves():
 		return Finding{l.check("mode"), OK, string(live.ModeFilter) + ": an interface with an address or a route keeps its own traffic", ""}
+	case l.occupied != "":
+		return Finding{l.check("mode"), Warning, fmt.Sprintf("%s: the interface %s", live.ModeFilter, l.occupied),
+			"free of other uses, the kernel would drop what is not read earlier, and the machine would work less"}
 	case !held.has(unix.CAP_NET_ADMIN):
 		return Finding{l.check("mode"), Warning, string(live.ModeFilter) + ": without NET_ADMIN nothing can be attached to the interface",
 			"give the process the capability NET_ADMIN"}

@@ -75,7 +75,7 @@ func (g *Grant) attach(o *bpf.Objects, r *Request, mode Mode) (err error) {
 		g.Filter, err = duplicate(o.Filter(), "filter")
 		return err
 	}
-	if why, err := occupied(r.Index); err != nil {
+	if why, err := Occupied(r.Index); err != nil {
 		return err
 	} else if why != "" {
 		return fmt.Errorf("XDP drops only on an interface without address or route: %s %s", r.Interface, why)
@@ -98,9 +98,9 @@ func duplicate(fd int, name string) (*os.File, error) {
 	return os.NewFile(uintptr(fd), "bpf:"+name), nil
 }
 
-// occupied tells what an interface is used for by the host, so that dropping what arrives there would harm; empty for
+// Occupied tells what an interface is used for by the host, so that dropping what arrives there would harm; empty for
 // nothing.
-func occupied(index int) (string, error) {
+func Occupied(index int) (string, error) {
 	for _, look := range []struct {
 		request int
 		use     func(m *syscall.NetlinkMessage, index int) (string, error)
