@@ -1,6 +1,7 @@
 package protocols
 
 import (
+	"cmp"
 	"encoding/json"
 	"strconv"
 	"strings"
@@ -42,6 +43,20 @@ func (o Object) String() string {
 		b = strconv.AppendUint(append(b, " unit "...), uint64(o.Unit), 10)
 	}
 	return string(b)
+}
+
+// Compare orders objects: by area, unit and name, then by address.
+func (o Object) Compare(p Object) int {
+	return cmp.Or(cmp.Compare(o.Area, p.Area), cmp.Compare(o.unitOrder(), p.unitOrder()), cmp.Compare(o.Name, p.Name),
+		cmp.Compare(o.First, p.First), cmp.Compare(o.Count, p.Count))
+}
+
+// unitOrder puts objects without a unit before all that have one.
+func (o Object) unitOrder() int {
+	if !o.HasUnit {
+		return -1
+	}
+	return int(o.Unit)
 }
 
 // MarshalJSON writes the fields that mean something: unit where there are units, first and count where the object is a

@@ -61,8 +61,9 @@ var imports = map[string][]string{
 	"capture/live/livetest": {},
 
 	"agent/pipeline":  {"protocols", "capture", "capture/packet", "capture/stream"},
-	"agent/inventory": {"protocols"},
-	"agent/graph":     {"protocols"},
+	"agent/cadence":   {},
+	"agent/inventory": {"protocols", "agent/cadence"},
+	"agent/graph":     {"protocols", "agent/cadence"},
 	"agent/detect":    {"protocols", "agent/inventory", "agent/graph"},
 	"agent/uplink":    {"agent/detect", "agent/graph", "agent/inventory", "proto/spanwatch/v1"},
 	"agent/state":     {"agent/detect", "agent/graph", "agent/inventory"},

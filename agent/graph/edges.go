@@ -141,12 +141,7 @@ func (d *done) touch(t touched, limit int) bool {
 }
 
 func (t touched) compare(o touched) int {
-	return cmp.Or(-cmp.Compare(t.action, o.action), compareObjects(t.object, o.object))
-}
-
-func compareObjects(a, b protocols.Object) int {
-	return cmp.Or(cmp.Compare(a.Area, b.Area), cmp.Compare(a.Unit, b.Unit), cmp.Compare(a.Name, b.Name),
-		cmp.Compare(a.First, b.First), cmp.Compare(a.Count, b.Count))
+	return cmp.Or(-cmp.Compare(t.action, o.action), t.object.Compare(o.object))
 }
 
 // merge adds another edge by address to this one.

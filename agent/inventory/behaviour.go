@@ -1,10 +1,11 @@
 package inventory
 
 import (
-	"fmt"
+	"cmp"
 	"slices"
 	"time"
 
+	"github.com/spanwatch/spanwatch/agent/cadence"
 	"github.com/spanwatch/spanwatch/protocols"
 )
 
@@ -12,6 +13,7 @@ import (
 type behaviour struct {
 	served  [16]uint64 // answers (and, over TCP, requests accepted) by action
 	nodes   uint64     // of these, about nodes of an address space
+	inputs  uint64     // of these, about what can only be read
 	others  uint64     // of these, about anything else
 	accepts bool       // answered a recognised protocol with encrypted messages, or accepted its connections
 	modes   uint64     // commands to its operating mode
@@ -24,10 +26,22 @@ type behaviour struct {
 // asking is the client side of a behaviour.
 type asking struct {
 	total, reads, alters, programs uint64
+	nodes, others                  uint64               // of the reads and changes, as in behaviour
 	servers                        []protocols.Endpoint // without ports, at most maxSet
 	first, last                    time.Time
 	minutes                        uint64 // distinct minutes with requests
 	minute                         int64  // the latest of them
+	rounds                         cadence.Beats[poll]
+}
+
+// poll is what a client may ask again and again.
+type poll struct {
+	server protocols.Address
+	object protocols.Object
+}
+
+func comparePolls(a, b poll) int {
+	return cmp.Or(a.server.Compare(b.server), a.object.Compare(b.object))
 }
 
 const (
@@ -35,12 +49,17 @@ const (
 	areaNode   = "node"
 	areaMethod = "method"
 
+	// The areas of objects that nobody can write: what a device measures.
+	areaInputRegister = "input-register"
+	areaDiscreteInput = "discrete-input"
+
 	maxUnits = 32 // more answering units than a serial line can load: a server that ignores the unit
 
 	// A client that stays is part of the plant; one that comes by is not, whatever it asks for.
 	stayMinutes = 10
 	pollReads   = 50
 	pollSpan    = time.Minute
+	roundSpan   = 5 * time.Second // a steady pace for so long shows a poll, too
 )
 
 // serves reports whether the host serves OT.
@@ -87,15 +106,20 @@ func (b *behaviour) serve(e *protocols.Event) {
 	if e.Action == protocols.ActionControl && e.Object.Area != areaMethod {
 		b.modes++
 	}
-	if e.Object.Area == areaNode || e.Object.Area == areaMethod {
+	if isNode(&e.Object) {
 		b.nodes++
 	} else if e.Object != (protocols.Object{}) && e.Action != protocols.ActionIdentify && e.Action != protocols.ActionLogin {
 		b.others++ // an endpoint's description or a user is neither a node nor a register
+		if e.Object.Area == areaInputRegister || e.Object.Area == areaDiscreteInput {
+			b.inputs++
+		}
 	}
 	if e.From == protocols.Server && e.Outcome == protocols.OutcomeDone && e.Object.HasUnit && isUnit(e.Object.Unit) {
 		b.units.set(uint8(e.Object.Unit))
 	}
 }
+
+func isNode(o *protocols.Object) bool { return o.Area == areaNode || o.Area == areaMethod }
 
 func (b *behaviour) span(at time.Time) {
 	if b.first.IsZero() || at.Before(b.first) {
@@ -115,8 +139,11 @@ func (a *asking) note(e *protocols.Event) {
 	switch {
 	case e.Action == protocols.ActionRead, e.Action == protocols.ActionSubscribe:
 		a.reads++
+		a.touches(&e.Object)
+		a.rounds.Add(poll{e.Conv.Server.Address(), e.Object}, e.Time, comparePolls, true)
 	case e.Action.Alters():
 		a.alters++
+		a.touches(&e.Object)
 	}
 	switch e.Action {
 	case protocols.ActionUpload, protocols.ActionDownload, protocols.ActionFirmware, protocols.ActionControl:
@@ -132,6 +159,15 @@ func (a *asking) note(e *protocols.Event) {
 	if m := e.Time.Unix() / 60; a.minutes == 0 || m > a.minute {
 		a.minute = m
 		a.minutes++
+	}
+}
+
+func (a *asking) touches(o *protocols.Object) {
+	switch {
+	case isNode(o):
+		a.nodes++
+	case *o != (protocols.Object{}):
+		a.others++
 	}
 }
 
@@ -160,6 +196,9 @@ func (a *asking) merge(o asking) {
 	a.reads += o.reads
 	a.alters += o.alters
 	a.programs += o.programs
+	a.nodes += o.nodes
+	a.others += o.others
+	a.rounds.Merge(&o.rounds, comparePolls)
 	a.minutes = max(a.minutes, o.minutes)
 	a.servers = slices.Clone(a.servers)
 	for _, s := range o.servers {
@@ -172,6 +211,7 @@ func (b *behaviour) merge(o behaviour) {
 		b.served[k] += o.served[k]
 	}
 	b.nodes += o.nodes
+	b.inputs += o.inputs
 	b.others += o.others
 	b.accepts = b.accepts || o.accepts
 	b.modes += o.modes
@@ -189,7 +229,14 @@ func (a *asking) stays() bool {
 
 // polls reports whether the client reads over and over, and more than it changes.
 func (a *asking) polls() bool {
-	return a.reads >= pollReads && a.reads >= 2*a.alters && a.last.Sub(a.first) >= pollSpan
+	if a.reads < 2*a.alters {
+		return false
+	}
+	if a.reads >= pollReads && a.last.Sub(a.first) >= pollSpan {
+		return true
+	}
+	_, _, steady := a.rounds.Measure()
+	return steady && a.last.Sub(a.first) >= roundSpan
 }
 
 // units gives the units that are devices of their own: several, and no more than a serial line can load.
@@ -205,73 +252,3 @@ func (b *bitset) devices() []uint16 {
 	}
 	return all
 }
-
-// claim is a device type with the reason for it and how sure it is.
-type claim struct {
-	kind        string
-	confidence  uint8
-	reason      string
-	first, last time.Time
-}
-
-// claims gives the types that a device's behaviour suggests.
-func (d *gathered) claims() []claim {
-	var all []claim
-	add := func(kind string, confidence uint8, first, last time.Time, format string, args ...any) {
-		all = append(all, claim{kind, confidence, fmt.Sprintf(format, args...), first, last})
-	}
-	b, a := &d.did, &d.did.asked
-	if d.routes {
-		add(TypeNetwork, 95, d.first, d.last, "its MAC carries addresses of other networks")
-	}
-	if n := len(d.units); n > 0 {
-		add(TypeGateway, 85, b.first, b.last, "%d units answer behind its address", n)
-	}
-	switch {
-	case !b.serves():
-	case b.programmable():
-		add(TypePLC, 65, b.first, b.last, "takes programs or changes of operating mode")
-	case b.nodes > 0 && b.others == 0:
-		add(TypeSCADAServer, 50, b.first, b.last, "serves the nodes of an address space")
-	case b.alters() > 0:
-		add(TypePLC, 60, b.first, b.last, "accepts commands")
-	case b.served[protocols.ActionRead] > 0:
-		add(TypePLC, 55, b.first, b.last, "answers reads of process values")
-	default:
-		add(TypePLC, 40, b.first, b.last, "serves an OT protocol")
-	}
-	if a.stays() {
-		switch {
-		case a.programs > 0:
-			add(TypeEngineering, 58, a.first, a.last, "transfers programs or changes operating modes, and keeps doing so")
-		case a.polls() && (len(a.servers) >= 5 || b.serves() && b.others == 0):
-			add(TypeSCADAServer, 62, a.first, a.last, "polls %d devices", len(a.servers))
-		case a.polls():
-			add(TypeHMI, 52, a.first, a.last, "polls %d devices", len(a.servers))
-		}
-	}
-	switch {
-	case d.only(hasNoIP):
-	case len(d.answered) > 0 && !d.calls && a.total == 0:
-		add(TypeServer, 20, d.first, d.last, "answers on port %d", d.answered[0])
-	default:
-		add(TypeWorkstation, 15, d.first, d.last, "a host that serves no OT")
-	}
-	return all
-}
-
-func (b *behaviour) alters() (n uint64) {
-	for a, count := range b.served {
-		if protocols.Action(a).Alters() {
-			n += count
-		}
-	}
-	return n
-}
-
-// programmable reports whether the host serves what only controllers do.
-func (b *behaviour) programmable() bool {
-	return b.served[protocols.ActionDownload]+b.served[protocols.ActionFirmware]+b.modes > 0
-}
-
-func hasNoIP(h *host) bool { return !h.addr.IsValid() }

@@ -18,8 +18,10 @@ type host struct {
 	first, last time.Time
 	bindings    []binding
 	spoken      bool
-	inside      bool // counted among the hosts inside the site's networks
-	calls       bool // opened a conversation
+	inside      bool        // counted among the hosts inside the site's networks
+	calls       bool        // opened a conversation
+	errands     bool        // asked for what any network serves, beyond names and addresses
+	missed      set[uint32] // hashes of those it called who did not answer, as many as make a sweep
 	vlans       set[uint16]
 	protocols   set[string]
 	answered    set[uint16] // ports on which it answered conversations of no protocol of OT

@@ -127,8 +127,12 @@ func (i *Inventory) Flow(f *protocols.Flow) {
 		}
 		switch {
 		case !f.Conv.Proven || f.Answered == 0:
+			if side == protocols.Client && f.Began {
+				h.misses(f.Conv.Server)
+			}
 		case side == protocols.Client:
 			h.calls = true
+			h.errands = h.errands || f.Ordinary && f.Conv.Transport == protocols.TransportTCP
 		case f.Protocol == "" || f.Ordinary:
 			h.answered.add(f.Conv.Server.Port)
 		}

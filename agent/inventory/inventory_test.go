@@ -244,26 +244,120 @@ func TestFacts(t *testing.T) {
 	}
 }
 
+// A client that is also used for other work, or looks for devices, plays a role only if it stays; one that deals with
+// devices it knows and nothing else need not.
 func TestClientsNeedToStay(t *testing.T) {
 	role := protocols.Fact{About: protocols.Client, Key: protocols.FactRole, Value: TypeEngineering, Confidence: 80}
-	play := func(minutes int) *Inventory {
+	play := func(a protocols.Action, minutes int, before ...*protocols.Flow) *Inventory {
 		i := New(Config{Site: "Harbour"})
+		for _, f := range before {
+			i.Flow(f)
+		}
 		c := conv(at("192.168.1.1", 50000, mac(5)), at("10.0.0.9", 102, mac(9)))
 		for n := range minutes {
 			e := read(c, protocols.Client, 60*n)
-			e.Action, e.Facts = protocols.ActionDownload, []protocols.Fact{role}
+			e.Action, e.Facts = a, []protocols.Fact{role}
 			i.Event(e)
 		}
 		return i
 	}
-	passer, ok := play(2), false
-	v, _ := passer.Device(passer.ID(at("192.168.1.1", 0, mac(5))))
-	if v.Type != TypeWorkstation || v.Category != CategoryEndpoint || v.PublicIP != "192.168.1.1" {
-		t.Errorf("a client that comes by is %s, %s, %s", v.Type, v.Category, v.PublicIP)
+	errand := flow(conv(at("192.168.1.1", 50001, mac(5)), at("10.0.0.7", 80, mac(7))), 0)
+	errand.Ordinary = true
+	var sweep []*protocols.Flow
+	for n := range sweepAt {
+		f := flow(conv(at("192.168.1.1", 50002, mac(5)), at(fmt.Sprintf("10.0.0.%d", 20+n), 102, mac(byte(20+n)))), n)
+		f.Answered, f.Refused, f.Began = 0, 1, true
+		sweep = append(sweep, f)
 	}
-	resident := play(stayMinutes)
-	if v, ok = resident.Device(resident.ID(at("192.168.1.1", 0, mac(5)))); !ok || v.Type != TypeEngineering || v.Category != CategoryOT {
-		t.Errorf("a client that stays is %s, %s", v.Type, v.Category)
+	for name, c := range map[string]struct {
+		action         protocols.Action
+		minutes        int
+		before         []*protocols.Flow
+		kind, category string
+	}{
+		"comes by, with other work":    {protocols.ActionIdentify, 2, []*protocols.Flow{errand}, TypeWorkstation, CategoryEndpoint},
+		"comes by, after a sweep":      {protocols.ActionIdentify, 2, sweep, TypeWorkstation, CategoryEndpoint},
+		"comes by, and nothing else":   {protocols.ActionIdentify, 2, nil, TypeEngineering, CategoryOT},
+		"comes by, and changes things": {protocols.ActionDownload, 2, nil, TypeWorkstation, CategoryEndpoint},
+		"two that did not answer":      {protocols.ActionIdentify, 2, sweep[:2], TypeEngineering, CategoryOT},
+		"stays, with other work":       {protocols.ActionDownload, stayMinutes, []*protocols.Flow{errand}, TypeEngineering, CategoryOT},
+		"only what any network serves": {protocols.ActionDownload, 0, []*protocols.Flow{errand}, TypeWorkstation, CategoryEndpoint},
+	} {
+		t.Run(name, func(t *testing.T) {
+			i := play(c.action, c.minutes, c.before...)
+			v, ok := i.Device(i.ID(at("192.168.1.1", 0, mac(5))))
+			if !ok || v.Type != c.kind || v.Category != c.category || v.PublicIP != "192.168.1.1" {
+				t.Errorf("%v: %s, %s, %s", ok, v.Type, v.Category, v.PublicIP)
+			}
+		})
+	}
+}
+
+// TestTypesByBehaviour: who asks whom for what, in a capture of some seconds.
+func TestTypesByBehaviour(t *testing.T) {
+	client, server := at("10.0.0.5", 50000, mac(5)), at("10.0.0.9", 502, mac(9))
+	deed := func(a protocols.Action, area string) func(*Inventory, int) {
+		return func(i *Inventory, second int) {
+			for _, side := range []protocols.Side{protocols.Client, protocols.Server} {
+				e := read(conv(client, server), side, second)
+				e.Action, e.Object.Area = a, area
+				i.Event(e)
+			}
+		}
+	}
+	errand := func(i *Inventory, second int) {
+		f := flow(conv(client, at("10.0.0.7", 80, mac(7))), second)
+		f.Ordinary = true
+		i.Flow(f)
+	}
+	every := func(seconds int, do func(*Inventory, int)) func(*Inventory, int) {
+		return func(i *Inventory, second int) {
+			if second%seconds == 0 {
+				do(i, second)
+			}
+		}
+	}
+	for name, c := range map[string]struct {
+		deeds          []func(*Inventory, int)
+		client, server string
+	}{
+		"polls, and writes now and then": {[]func(*Inventory, int){deed(protocols.ActionRead, "holding-register"), every(7, deed(protocols.ActionWrite, "holding-register"))}, TypeHMI, TypePLC},
+		"polls inputs":                   {[]func(*Inventory, int){deed(protocols.ActionRead, areaInputRegister)}, TypeHMI, TypeIO},
+		"polls inputs and outputs":       {[]func(*Inventory, int){deed(protocols.ActionRead, areaInputRegister), deed(protocols.ActionRead, "coil")}, TypeHMI, TypePLC},
+		"collects nodes":                 {[]func(*Inventory, int){deed(protocols.ActionRead, areaNode)}, TypeHistorian, TypeSCADAServer},
+		"polls, and hands on":            {[]func(*Inventory, int){deed(protocols.ActionRead, "coil"), errand}, TypeHistorian, TypePLC},
+		"looks once":                     {[]func(*Inventory, int){every(100, deed(protocols.ActionRead, "coil"))}, TypeWorkstation, TypePLC},
+		"programs once":                  {[]func(*Inventory, int){every(100, deed(protocols.ActionDownload, "block"))}, TypeWorkstation, TypePLC},
+	} {
+		t.Run(name, func(t *testing.T) {
+			i := New(Config{Site: "Harbour"})
+			for second := range 10 {
+				for _, do := range c.deeds {
+					do(i, second)
+				}
+			}
+			v, _ := i.Device(i.ID(client))
+			w, _ := i.Device(i.ID(server))
+			if v.Type != c.client || w.Type != c.server {
+				t.Errorf("client %s, server %s, want %s and %s", v.Type, w.Type, c.client, c.server)
+			}
+		})
+	}
+}
+
+func TestTypesByIdentity(t *testing.T) {
+	for value, want := range map[string]string{
+		"PowerLogic PM5560": TypeIO, "6ES7 315-2EH14-0AB0": TypePLC, "6ES7315-2EH14-0AB0": TypePLC, "1756-L8SP": TypeSafety, "1756-L81E": TypePLC,
+		"scalance x208": TypeNetwork, "6AV2 124-0GC01-0AX0": TypeHMI, "PowerFlex 755": TypeDrive, "Optiplex 7010": "", "": "",
+	} {
+		if got := productType(value); got != want {
+			t.Errorf("%q is %q, want %q", value, got, want)
+		}
+	}
+	for value, want := range map[string]string{"Cisco Systems, Inc": TypeNetwork, "Axis Communications AB": TypeCamera, "Dell Inc.": "", "": ""} {
+		if got := makerType(value); got != want {
+			t.Errorf("%q makes %q, want %q", value, got, want)
+		}
 	}
 }
 

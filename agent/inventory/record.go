@@ -19,6 +19,8 @@ type gathered struct {
 	answered    set[uint16]
 	routes      bool
 	calls       bool
+	errands     bool
+	missed      set[uint32]
 	first, last time.Time
 	facts       collected
 }
@@ -29,7 +31,8 @@ func (i *Inventory) gather(hosts []*host) *gathered {
 	for _, h := range hosts {
 		d.did.merge(h.did)
 		d.answered.union(h.answered)
-		d.calls = d.calls || h.calls
+		d.calls, d.errands = d.calls || h.calls, d.errands || h.errands
+		d.missed.union(h.missed)
 		if d.first.IsZero() || h.first.Before(d.first) {
 			d.first = h.first
 		}
@@ -141,15 +144,16 @@ func (i *Inventory) record(id string, d *gathered) (Device, map[uint16]collected
 			}{k, f})
 		}
 	}
-	claims := d.claims()
-	describe(&v, own, claims, d.did.asked.stays())
+	claims := append(d.claims(), own.claims()...)
+	describe(&v, own, claims, d.did.asked.stays() || d.dedicated())
 	v.PublicIP = publicIP(d.hosts)
 	v.Compromise = i.compromised(id, d)
 	return v, byUnit
 }
 
 // describe fills in what facts and behaviour say: names, identity, modules, type and what follows from it.
-func describe(v *Device, own collected, claims []claim, stays bool) {
+// resident tells that roles played as a client are to be believed.
+func describe(v *Device, own collected, claims []claim, resident bool) {
 	v.Vendor = own.pick(protocols.FactVendor)
 	v.Model = own.pick(protocols.FactModel, protocols.FactOrderNumber)
 	v.Firmware = own.pick(protocols.FactFirmware)
@@ -167,7 +171,7 @@ func describe(v *Device, own collected, claims []claim, stays bool) {
 		c := claim{kind: f.value, confidence: f.confidence, reason: f.source, first: f.first, last: f.last}
 		if k, known := kinds[f.value]; !known {
 			continue
-		} else if k.asks && f.client && !stays {
+		} else if k.asks && f.client && !resident {
 			c.confidence = min(c.confidence, 10)
 		}
 		claims = append(claims, c)
@@ -186,7 +190,7 @@ func describe(v *Device, own collected, claims []claim, stays bool) {
 			return f.Key == protocols.FactRole && f.Value == c.kind && f.Source == c.reason
 		}) {
 			v.Facts = append(v.Facts, Fact{
-				Key: protocols.FactRole, Value: c.kind, Source: "behaviour: " + c.reason, Confidence: c.confidence,
+				Key: protocols.FactRole, Value: c.kind, Source: c.reason, Confidence: c.confidence,
 				FirstSeen: c.first, LastSeen: c.last,
 			})
 		}
@@ -204,7 +208,7 @@ func (i *Inventory) unit(parent Device, d *gathered, byUnit map[uint16]collected
 		VLANs: parent.VLANs, Protocols: parent.Protocols, Facts: []Fact{}, FirstSeen: d.did.first, LastSeen: d.did.last,
 		Zone: parent.Zone, Compromise: Compromise{State: "none"},
 	}
-	reason := "answers as unit " + strconv.Itoa(int(unit)) + " behind a gateway"
+	reason := "behaviour: answers as unit " + strconv.Itoa(int(unit)) + " behind a gateway"
 	describe(&v, byUnit[unit], []claim{{TypeIO, 40, reason, d.did.first, d.did.last}}, true)
 	if len(v.Names) == 0 {
 		v.Names = []string{"unit " + strconv.Itoa(int(unit))}
@@ -333,7 +337,7 @@ func (i *Inventory) IsOT(e protocols.Endpoint) bool {
 		return false
 	}
 	l := i.place(h)
-	if l == nil && !h.did.serves() && !h.did.asked.stays() && len(h.facts) == 0 {
+	if l == nil && !h.did.serves() && h.did.asked.total == 0 && len(h.facts) == 0 {
 		return false
 	}
 	v, ok := i.Device(i.id(h))
