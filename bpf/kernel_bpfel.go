@@ -43,7 +43,9 @@ type kernelFrame struct {
 		Data     uint8
 		Tunnels  uint8
 		Ether    uint8
-		Pad      [2]uint8
+		Mirrored uint8
+		Pad      uint8
+		Mirror   uint16
 	}
 	Outer struct {
 		_        structs.HostLayout
@@ -60,20 +62,21 @@ type kernelFrame struct {
 		Data     uint8
 		Tunnels  uint8
 		Ether    uint8
-		Pad      [2]uint8
+		Mirrored uint8
+		Pad      uint8
+		Mirror   uint16
 	}
 	Off        uint32
 	End        uint32
 	Kind       uint16
-	Mirror     uint16
-	Mirrored   uint8
 	Next       uint8
 	Outcome    uint8
 	Missing    uint8
 	Attempt    uint8
 	Extensions uint8
 	Tags       uint8
-	Pad        uint8
+	Pad        [3]uint8
+	_          [1]byte
 }
 
 type kernelKey struct {

@@ -33,7 +33,8 @@ type rig struct {
 	o       *Objects
 	program *ebpf.Program
 	hash    bool // the program gives a hash instead of counting
-	most    int  // bytes of a frame that the kernel's test run takes
+	least   int  // bytes of a frame that the kernel's test run takes
+	most    int
 	totals  Totals
 	model   map[Key]*Flow
 	frames  int
@@ -61,11 +62,13 @@ func newRig(t testing.TB, name string, c Config) *rig {
 			t.Error(err)
 		}
 	})
-	most := 3072
+	least, most := 14+40, 3072
 	if name == kernelProgXdp {
-		most = 60000
+		least, most = 14, 60000
 	}
-	return &rig{t: t, o: o, program: o.programs[name], hash: name == kernelProgSpread, most: most, model: make(map[Key]*Flow)}
+	return &rig{
+		t: t, o: o, program: o.programs[name], hash: name == kernelProgSpread, least: least, most: most, model: make(map[Key]*Flow),
+	}
 }
 
 func (r *rig) run(data []byte) uint32 {
@@ -80,7 +83,7 @@ func (r *rig) run(data []byte) uint32 {
 // compare runs one frame and reports where the two differ.
 func (r *rig) compare(name string, data []byte) {
 	r.t.Helper()
-	if len(data) < 14 || len(data) > r.most || r.faults > 10 {
+	if len(data) < r.least || len(data) > r.most || r.faults > 10 {
 		return
 	}
 	r.frames++

@@ -62,7 +62,9 @@ struct conversation {
 	__u8 data; /* it carries something behind the headers */
 	__u8 tunnels;
 	__u8 ether; /* it has an Ethernet header */
-	__u8 pad[2];
+	__u8 mirrored; /* tunnels when ERSPAN led here; 0: it did not */
+	__u8 pad;
+	__u16 mirror; /* VLAN of the port that ERSPAN mirrors */
 };
 
 struct frame {
@@ -70,15 +72,13 @@ struct frame {
 	struct conversation now, outer; /* outer: the last one with IP that a tunnel hid */
 	__u32 off, end; /* of what is not read yet */
 	__u16 kind;
-	__u16 mirror; /* VLAN of the port that ERSPAN mirrors */
-	__u8 mirrored; /* tunnels within it; 0: none */
 	__u8 next;
 	__u8 outcome;
 	__u8 missing; /* the innermost IP packet is longer than the frame */
 	__u8 attempt; /* inside a UDP tunnel, where what is malformed is a datagram like any other */
 	__u8 extensions;
 	__u8 tags;
-	__u8 pad;
+	__u8 pad[3];
 };
 
 /* at gives the bytes at an offset, without the compiler knowing what the offset was compared with. */
@@ -488,7 +488,8 @@ inline_ long gre(struct frame *f)
 	if (LEFT < size)
 		return stop(f, MALFORMED);
 	f->off += size;
-	__u8 next = ETHERNET;
+	__u8 next = ETHERNET, mirrored = 0;
+	__u16 mirror = 0;
 	switch (kind) {
 	case 0x6558: break;
 	case 0x0800: next = IPV4; break;
@@ -508,14 +509,16 @@ inline_ long gre(struct frame *f)
 				head = 20; /* a platform's own subheader */
 		}
 		NEED(head);
-		f->mirror = be16(at(f, f->off)) & 0xfff;
-		f->mirrored = f->now.tunnels + 1;
+		mirror = be16(at(f, f->off)) & 0xfff;
+		mirrored = f->now.tunnels + 1;
 		f->off += head;
 		break;
 	}
 	default: return stop(f, WHOLE);
 	}
 	enter(f, next);
+	f->now.mirror = mirror;
+	f->now.mirrored = mirrored;
 	return 0;
 }
 
@@ -555,7 +558,7 @@ inline_ void parse(struct frame *f, __u32 length)
 	f->end = length;
 	f->next = ETHERNET;
 	f->outcome = BEYOND; /* where the steps do not suffice */
-	f->missing = f->attempt = f->mirrored = 0;
+	f->missing = f->attempt = 0;
 	struct frame *context = f;
 	bpf_loop(STEPS, step, &context, 0);
 	if (f->outcome == MALFORMED && f->attempt) {
@@ -563,6 +566,6 @@ inline_ void parse(struct frame *f, __u32 length)
 			f->now = f->outer;
 		f->outcome = WHOLE;
 	}
-	if (f->mirrored && f->mirrored == f->now.tunnels && !f->now.vlans[0])
-		f->now.vlans[0] = f->mirror;
+	if (f->now.mirrored && f->now.mirrored == f->now.tunnels && !f->now.vlans[0])
+		f->now.vlans[0] = f->now.mirror;
 }

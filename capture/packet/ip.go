@@ -112,20 +112,22 @@ func (p *Packet) ipv6(b []byte, depth int) error {
 // extensions walks the chain of extension headers that p.Proto begins.
 func (p *Packet) extensions(b []byte, depth int) error {
 	for range maxDepth {
-		var size, seen int
+		var size int
 		switch p.Proto {
 		case extNone:
 			p.Payload = b
 			return nil
 		case extFragment:
-			size, seen = 8, 8
+			size = 8
 		case extHopByHop, extRouting, extDestination, extMobility, extHIP, extShim6:
 			if len(b) >= 2 {
-				size, seen = int(b[1])*8+8, 2
+				p.reach(b, 2)
+				size = int(b[1])*8 + 8
 			}
 		case extAH:
 			if len(b) >= 2 {
-				size, seen = int(b[1])*4+8, 2
+				p.reach(b, 2)
+				size = int(b[1])*4 + 8
 			}
 		default:
 			p.Payload = b
@@ -134,8 +136,10 @@ func (p *Packet) extensions(b []byte, depth int) error {
 		if size == 0 || size > len(b) {
 			return p.cut(b, errExt)
 		}
-		p.reach(b, seen)
 		fragment := p.Proto == extFragment
+		if fragment {
+			p.reach(b, size)
+		}
 		head := b
 		p.Proto, b = b[0], b[size:]
 		if fragment {
