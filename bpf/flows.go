@@ -90,12 +90,15 @@ type counted struct{ packets, bytes [2]uint64 }
 func (o *Objects) Drain(dst []Flow, limit int) (flows []Flow, done bool, err error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	return o.drain(dst, limit, newClock())
+}
+
+func (o *Objects) drain(dst []Flow, limit int, c clock) (flows []Flow, done bool, err error) {
 	s := &o.sweep
 	if s.drained == nil {
 		s.drained, s.cpu = make(map[kernelKey]counted), make([]kernelFlow, o.cpus)
 		s.room(batch, o.cpus)
 	}
-	clock := newClock()
 	for looked := 0; looked < limit; {
 		if s.cursor == nil {
 			s.cursor = new(ebpf.MapBatchCursor)
@@ -112,7 +115,7 @@ func (o *Objects) Drain(dst []Flow, limit int) (flows []Flow, done bool, err err
 			return dst, true, fmt.Errorf("bpf: read the counters: %w", err)
 		}
 		for i := range n {
-			if dst, err = o.entry(dst, &s.keys[i], s.values[i*o.cpus:(i+1)*o.cpus], clock); err != nil {
+			if dst, err = o.entry(dst, &s.keys[i], s.values[i*o.cpus:(i+1)*o.cpus], c); err != nil {
 				return dst, done, err
 			}
 		}
