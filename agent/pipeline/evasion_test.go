@@ -341,3 +341,37 @@ func TestOddFirstMessage(t *testing.T) {
 		}
 	}
 }
+
+// A capture that begins within the messages of both sides, seen byte by byte, must not silence a conversation: every
+// offset is the start of a segment, and none of a message.
+func TestMidStreamByteByByte(t *testing.T) {
+	for _, folder := range []string{"modbus", "s7"} {
+		cases, err := protocoltest.Load(filepath.Join("../../protocols", folder, "testdata"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := named(t, cases, "read")
+		first := [2]int{} // what the capture misses, and where whole messages begin
+		for _, b := range c.Blocks[:2] {
+			first[b.From] = len(b.Bytes)
+		}
+		for missed := 1; missed < 9; missed++ {
+			var seen, list []segment
+			for range 20 { // as long as it takes to see through a length that is none
+				at := [2]int{first[0] * len(list) / 2, first[1] * len(list) / 2}
+				for _, b := range c.Blocks[:2] {
+					list = append(list, segment{b.From, at[b.From], b.Bytes})
+				}
+			}
+			for _, s := range cut(list, 1) {
+				if s.seq >= first[s.from]-missed {
+					seen = append(seen, s)
+				}
+			}
+			want, got := events(t, c, whole(c)[:2], link{}), events(t, c, seen, link{})
+			if len(got) < 2*10 || !slices.Equal(got[len(got)-2:], want[len(want)-2:]) {
+				t.Errorf("%s, %d bytes of the first messages: %d events, %v", folder, missed, len(got), got)
+			}
+		}
+	}
+}

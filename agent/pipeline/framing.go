@@ -12,6 +12,9 @@ const (
 	headerLimit = 4 << 10 // a Length that cannot tell after so many bytes never will
 	unsureLimit = 4       // segments that may wait for content to settle the direction
 	patience    = 1 << 10 // held bytes that are searched for a message that began among them
+	// leastStart is the shortest segment with which a message may begin where nothing else speaks for it: in a stream of
+	// single bytes every offset is the start of a segment, and chance would find too much.
+	leastStart = 4
 )
 
 // half is one direction of a conversation: bytes that are not yet a whole message.
@@ -131,8 +134,10 @@ func (w *Worker) conflict(conv *protocols.Conversation, from protocols.Side, fra
 // identify looks for a protocol at the beginning of what this direction has sent, or of this segment.
 func (w *Worker) identify(c *conversation, d stream.Direction, b []byte, frame uint64, at time.Time) {
 	h := &c.half[d]
+	if len(h.buf) == 0 && len(b) >= leastStart {
+		h.lost = false
+	}
 	h.add(b, frame, at)
-	h.lost = false
 	spec, match := w.probe(c, h.buf)
 	if held := len(h.buf) - len(b); match == protocols.No && held > 0 {
 		spec, match = w.anew(c, h, held)
@@ -143,10 +148,12 @@ func (w *Worker) identify(c *conversation, d stream.Direction, b []byte, frame u
 	switch match {
 	case protocols.No:
 		c.coverage.Opaque += h.forget()
+		h.lost = true
 		return
 	case protocols.More:
 		if len(h.buf) > probeWindow {
 			c.coverage.Opaque += h.forget()
+			h.lost = true
 		}
 		return
 	case protocols.YesClient:
@@ -160,6 +167,9 @@ func (w *Worker) identify(c *conversation, d stream.Direction, b []byte, frame u
 			return
 		}
 	}
+	if o := &c.half[d^1]; !c.raw.SYN && !c.raw.SYNACK && len(o.buf) > 0 && spec.Probe(c.pub.Transport, o.buf) == protocols.No {
+		o.lost = true // held for another protocol, from wherever the capture began
+	}
 	w.read(c, spec, frame)
 	w.drain(c)
 }
@@ -171,19 +181,26 @@ func (w *Worker) anew(c *conversation, h *half, held int) (*protocols.Spec, prot
 	if spec, match := w.search(c, h, among, protocols.Yes); match != protocols.No {
 		return spec, match
 	}
-	spec, match := w.probe(c, h.buf[held:])
+	var spec *protocols.Spec
+	match := protocols.No
+	if len(h.buf)-held >= leastStart {
+		spec, match = w.probe(c, h.buf[held:])
+	}
 	if match < protocols.Yes {
 		if spec, match := w.search(c, h, among, protocols.More); match != protocols.No {
 			return spec, match
 		}
 	}
-	c.coverage.Opaque += uint64(held)
-	h.hold(h.buf, held)
+	if match != protocols.No {
+		c.coverage.Opaque += uint64(held)
+		h.hold(h.buf, held)
+	}
 	return spec, match
 }
 
-// search looks for the first message, as sure as least, behind bytes that are none and before offset end, but only of the protocols that are at home on the
-// port: there one odd message must not hide those that follow in its segment, and elsewhere chance would find too much.
+// search looks for the first message, as sure as least, behind bytes that are none and before offset end, but only of the
+// protocols that are at home on the port: there one odd message must not hide those that follow in its segment, and
+// elsewhere chance would find too much.
 func (w *Worker) search(c *conversation, h *half, end int, least protocols.Match) (*protocols.Spec, protocols.Match) {
 	t := c.pub.Transport
 	for off := 1; off < end; off++ {
@@ -191,6 +208,7 @@ func (w *Worker) search(c *conversation, h *half, end int, least protocols.Match
 			if m := spec.Probe(t, h.buf[off:]); m >= least {
 				c.coverage.Opaque += uint64(off)
 				h.hold(h.buf, off)
+				h.lost = m == protocols.More // a guess, should the other direction settle the protocol first
 				return spec, m
 			}
 		}
