@@ -199,8 +199,8 @@ func attend(ctx context.Context, s *sensor.Live, hangups <-chan os.Signal, log *
 			log.Warn("the service manager cannot be told", "error", err)
 		}
 	}
-	notify(daemon.SdNotifyReady)
 	defer notify(daemon.SdNotifyStopping)
+	working := s.Working()
 	var alive <-chan time.Time
 	if every, err := daemon.SdWatchdogEnabled(false); err == nil && every > 0 {
 		tick := time.NewTicker(every / 2)
@@ -211,6 +211,9 @@ func attend(ctx context.Context, s *sensor.Live, hangups <-chan os.Signal, log *
 		select {
 		case <-ctx.Done():
 			return
+		case <-working:
+			notify(daemon.SdNotifyReady)
+			working = nil
 		case <-hangups:
 			if err := s.Reload(); err != nil {
 				log.Error("the verdicts in force stay: the file cannot be read", "error", err)

@@ -38,6 +38,7 @@ type Live struct {
 	counts  chan []capture.Count
 	reload  chan []detect.Verdict
 	save    chan chan<- error // asks for what is known to be saved now
+	working chan struct{}     // closed when the analyst took something for the first time
 	health  atomic.Pointer[Health]
 	beat    atomic.Int64 // when the analyst last took something, Unix nanoseconds of the wall clock
 }
@@ -99,7 +100,7 @@ func NewLive(ctx context.Context, cfg Config, listen live.Config) (*Live, error)
 	}
 	return &Live{
 		cfg: cfg, capture: c, started: time.Now().UTC(), tally: pipeline.NewTally(specs),
-		counts: make(chan []capture.Count), reload: make(chan []detect.Verdict, 1), save: make(chan chan<- error),
+		counts: make(chan []capture.Count), reload: make(chan []detect.Verdict, 1), save: make(chan chan<- error), working: make(chan struct{}),
 	}, nil
 }
 
@@ -205,7 +206,9 @@ func (s *Live) take(an *analyst, w *writer, b *pipeline.Batch) error {
 		return err
 	}
 	now := time.Now()
-	s.beat.Store(now.UnixNano())
+	if s.beat.Swap(now.UnixNano()) == 0 {
+		close(s.working)
+	}
 	if now.Sub(w.saved) >= saveEvery {
 		if err := w.write(an, s.cfg.Site); err != nil {
 			s.cfg.Log.Error("what is known cannot be saved", "error", err)
@@ -288,6 +291,9 @@ func (s *Live) Health() Health {
 
 // stalled is how long the analyst may be silent: idle sources alone make it work every few milliseconds.
 const stalled = 10 * time.Second
+
+// Working is closed when the sensor is at work: everything was opened and read, and idle or not, interfaces are looked at.
+func (s *Live) Working() <-chan struct{} { return s.working }
 
 // Alive tells why the sensor is not at work; nil when it is.
 func (s *Live) Alive() error {
