@@ -45,7 +45,10 @@ Without CAPTURE, but with --state and --collector, it sends what waits in the sp
 				return cli.Usagef("replay needs a capture file, or --state and --collector to send what waits there (see %s --help)", cmd.CommandPath())
 			}
 			cfg.Captures, cfg.Version, cfg.Log = args, release, cli.Logger()
+			var done func()
+			cfg.Progress, done = cli.ReadingProgress("reading", args)
 			result, err := sensor.Replay(cmd.Context(), cfg)
+			done()
 			if err != nil {
 				return err
 			}

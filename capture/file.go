@@ -47,7 +47,11 @@ type format interface {
 
 // Open opens a capture file, pcap or pcapng, plain or compressed by gzip or zstd whatever it is called; "-" is standard
 // input. The source number is put into every frame. An error says in one line what is wrong and what to do.
-func Open(path string, source uint16) (*File, error) {
+func Open(path string, source uint16) (*File, error) { return OpenWatched(path, source, nil) }
+
+// OpenWatched opens like [Open], and calls watch with the number of bytes of every read of the file as it is on disk, in
+// the goroutine that reads. A nil watch is none; standard input is not watched.
+func OpenWatched(path string, source uint16, watch func(n int)) (*File, error) {
 	if path == "-" {
 		return NewReader(os.Stdin, "standard input", source)
 	}
@@ -67,13 +71,30 @@ func Open(path string, source uint16) (*File, error) {
 	if st.Mode().IsRegular() && st.Size() < readSize {
 		size = smallRead
 	}
-	f, err := newFile(file, path, source, size)
+	var r io.Reader = file
+	if watch != nil {
+		r = &watched{file, watch}
+	}
+	f, err := newFile(r, path, source, size)
 	if err != nil {
 		file.Close()
 		return nil, err
 	}
 	f.closers = append(f.closers, file.Close)
 	return f, nil
+}
+
+// watched tells how much is read.
+type watched struct {
+	r     io.Reader
+	watch func(n int)
+}
+
+// Read implements io.Reader.
+func (w *watched) Read(p []byte) (int, error) {
+	n, err := w.r.Read(p)
+	w.watch(n)
+	return n, err
 }
 
 // openError puts what to do behind the usual reasons.

@@ -17,10 +17,11 @@ func Protocols() []string { return all.Labels() }
 func knownProtocol(name string) bool { return slices.Contains(Protocols(), name) }
 
 // openCaptures opens the files in order. Opening reads their headers, so that a wrong one is named before any work.
-func openCaptures(paths []string) (capture.Source, error) {
+// Watch, unless nil, is told of every read.
+func openCaptures(paths []string, watch func(n int)) (capture.Source, error) {
 	files := make([]capture.Source, 0, len(paths))
 	for i, path := range paths {
-		f, err := capture.Open(path, uint16(i))
+		f, err := capture.OpenWatched(path, uint16(i), watch)
 		if err != nil {
 			for _, open := range files {
 				err = errors.Join(err, open.Close())

@@ -50,7 +50,7 @@ func Dissect(ctx context.Context, cfg DissectConfig, out io.Writer) (warning str
 	if cfg.Protocol != "" && !knownProtocol(cfg.Protocol) {
 		return "", fmt.Errorf("%w %q: this program dissects %v", ErrProtocol, cfg.Protocol, Protocols())
 	}
-	source, err := openCaptures(cfg.Captures)
+	source, err := openCaptures(cfg.Captures, nil)
 	if err != nil {
 		return "", err
 	}

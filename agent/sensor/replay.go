@@ -40,6 +40,8 @@ type Config struct {
 	DrainTimeout time.Duration
 	Version      string
 	Log          *slog.Logger
+	// Progress is told of how many bytes were read of the captures, as they are on disk; nil: nobody wants to know.
+	Progress func(n int)
 }
 
 // Result is what a replay found.
@@ -66,7 +68,7 @@ func Replay(ctx context.Context, cfg Config) (result *Result, err error) {
 	if err := cfg.settleSite(); err != nil {
 		return nil, err
 	}
-	source, err := openCaptures(cfg.Captures)
+	source, err := openCaptures(cfg.Captures, cfg.Progress)
 	if err != nil {
 		return nil, err
 	}
