@@ -44,6 +44,50 @@ type Event struct {
 	Conv     *Conversation
 	Protocol string // Label, or the Spec's Name
 	Ordinary bool   // as the Spec says
+	// Fold is set where the event stands for several that were alike but for their times and frames. Frame and Answers
+	// are those of the last of them; Time is when that was told, which may be a little later.
+	Fold *Fold
+}
+
+// Fold is the events that one event stands for.
+type Fold struct {
+	Count       uint64 // at least 1
+	First, Last time.Time
+	At          uint64 // the frame at which it was told: its place among events
+	// Latest are the times of the latest of them, at most [FoldLatest], ascending; the last is Last.
+	Latest []time.Time
+}
+
+// FoldLatest is how many times a [Fold] keeps.
+const FoldLatest = 12
+
+// Moments yields the times of what the event stands for, ascending: all of them, or the latest [FoldLatest].
+func (e *Event) Moments(yield func(time.Time) bool) {
+	if e.Fold == nil {
+		yield(e.Time)
+		return
+	}
+	for _, at := range e.Fold.Latest {
+		if !yield(at) {
+			return
+		}
+	}
+}
+
+// Place gives the number of the frame by which the event is ordered.
+func (e *Event) Place() uint64 {
+	if e.Fold != nil {
+		return e.Fold.At
+	}
+	return e.Frame
+}
+
+// Span gives for how many events this one stands, and when the first and the last of them were.
+func (e *Event) Span() (n uint64, first, last time.Time) {
+	if e.Fold != nil {
+		return e.Fold.Count, e.Fold.First, e.Fold.Last
+	}
+	return 1, e.Time, e.Time
 }
 
 // Security is the protection of a conversation as seen on the wire.

@@ -170,7 +170,8 @@ func (d *Detector) Event(e *protocols.Event) {
 	if e.Conv == nil || toMany(e.Conv) {
 		return
 	}
-	d.clock(e.Time)
+	_, _, last := e.Span()
+	d.clock(last)
 	if int(e.Action) >= actionCount || e.Action == protocols.ActionNone {
 		return
 	}
@@ -181,7 +182,7 @@ func (d *Detector) Event(e *protocols.Event) {
 	if news {
 		r.kin.news++
 	}
-	d.look(r, news, meanings[e.Action].level, e.Time)
+	d.look(r, news, meanings[e.Action].level, last)
 	if meanings[e.Action].level < LevelRead {
 		return
 	}
@@ -192,7 +193,7 @@ func (d *Detector) Event(e *protocols.Event) {
 	served := d.record(e.Conv.Server, e.Conv.Client, e.Time)
 	news = served.answered(e)
 	d.deeds.used(served)
-	d.look(served, news, LevelContact, e.Time)
+	d.look(served, news, LevelContact, last)
 }
 
 // record gives the record of a pair, creating it.

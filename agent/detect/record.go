@@ -69,7 +69,8 @@ func (t *tally) settle(c *protocols.Conversation, outcome protocols.Outcome) {
 // did takes in a message and tells whether it is news: the first of its kind, one more kept as evidence, an object not
 // altered before, or the first answer of its kind.
 func (r *record) did(e *protocols.Event, before, after content) (news bool) {
-	r.seen(e.Time, e.Time)
+	_, first, last := e.Span()
+	r.seen(first, last)
 	r.port(e.Conv.Server.Port)
 	kind := kindOf(e.Action, e.Object)
 	r.rise(max(meanings[kind].level, LevelContact))
@@ -112,13 +113,14 @@ func (r *record) answered(e *protocols.Event) (news bool) {
 	if e.From != protocols.Server {
 		return false
 	}
-	r.seen(e.Time, e.Time)
+	n, first, last := e.Span()
+	r.seen(first, last)
 	r.rise(LevelContact)
 	if r.serving == nil {
 		r.serving = &tally{}
 		news = true
 	}
-	r.serving.add(span{first: e.Time, last: e.Time, done: 1})
+	r.serving.add(span{first: first, last: last, done: n})
 	if len(r.serving.earned) == 0 {
 		d := deedOf(e)
 		d.action = protocols.ActionConnect
@@ -128,21 +130,23 @@ func (r *record) answered(e *protocols.Event) (news bool) {
 }
 
 func spanOf(e *protocols.Event) span {
-	s := span{first: e.Time, last: e.Time}
+	n, first, last := e.Span()
+	s := span{first: first, last: last}
 	switch {
 	case e.From == protocols.Client:
-		s.asked = 1
+		s.asked = n
 	case e.Outcome == protocols.OutcomeRefused:
-		s.refused = 1
+		s.refused = n
 	default:
-		s.done = 1
+		s.done = n
 	}
 	return s
 }
 
 func deedOf(e *protocols.Event) deed {
+	_, _, last := e.Span()
 	d := deed{
-		time: e.Time, conv: e.Conv, frame: e.Frame, source: e.Source, protocol: e.Protocol, message: e.Message,
+		time: last, conv: e.Conv, frame: e.Frame, source: e.Source, protocol: e.Protocol, message: e.Message,
 		action: e.Action, outcome: e.Outcome, object: e.Object,
 	}
 	if d.message == "" {

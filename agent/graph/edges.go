@@ -61,7 +61,7 @@ type edge struct {
 // done is what was asked and answered over an edge.
 type done struct {
 	asked, told [actionCount]uint64 // requests and answers by action
-	objects     map[touched]uint64
+	objects     map[touched]exchanges
 	security    []Security // see [done.ways]
 	beyond      uint64     // distinct objects that found no room, as far as they can be told apart
 }
@@ -91,38 +91,51 @@ func (e *edge) deed(ev *protocols.Event, limit int) (dropped uint64) {
 	if e.did == nil {
 		e.did = new(done)
 	}
-	if !e.did.count(ev) {
-		return 0
-	}
+	n := e.did.count(ev)
 	if ev.Action.Alters() {
-		e.alters++
+		e.alters += n
 	}
-	if ev.Object == (protocols.Object{}) || e.did.touch(touched{ev.Action, ev.Object}, limit) {
+	if ev.Object == (protocols.Object{}) || e.did.touch(ev, limit) || n == 0 {
 		return 0
 	}
+	e.did.beyond++
 	return 1
 }
 
-// count tells whether an event is an exchange not counted yet.
-func (d *done) count(ev *protocols.Event) bool {
+// exchanges counts the requests and the answers about an object: an exchange shows as both, or as one of them.
+type exchanges struct{ asked, told uint64 }
+
+func (x exchanges) count() uint64 { return max(x.asked, x.told) }
+
+func (x exchanges) plus(o exchanges) exchanges { return exchanges{x.asked + o.asked, x.told + o.told} }
+
+// count tells how many exchanges an event stands for that were not counted yet.
+func (d *done) count(ev *protocols.Event) uint64 {
+	n, _, _ := ev.Span()
 	if ev.From == protocols.Client {
-		d.asked[ev.Action]++
-		return true
+		d.asked[ev.Action] += n
+		return n
 	}
-	d.told[ev.Action]++
-	return d.told[ev.Action] > d.asked[ev.Action]
+	before := max(d.asked[ev.Action], d.told[ev.Action])
+	d.told[ev.Action] += n
+	return max(d.asked[ev.Action], d.told[ev.Action]) - before
 }
 
-// touch counts an object and tells whether all found room.
-func (d *done) touch(t touched, limit int) bool {
+// touch counts an object and tells whether it found room.
+func (d *done) touch(ev *protocols.Event, limit int) bool {
+	t, now := touched{ev.Action, ev.Object}, exchanges{}
+	if n, _, _ := ev.Span(); ev.From == protocols.Client {
+		now.asked = n
+	} else {
+		now.told = n
+	}
 	if d.objects == nil {
-		d.objects = make(map[touched]uint64)
+		d.objects = make(map[touched]exchanges)
 	}
 	if _, known := d.objects[t]; known || len(d.objects) < limit {
-		d.objects[t]++
+		d.objects[t] = d.objects[t].plus(now)
 		return true
 	}
-	d.beyond++
 	if !t.action.Alters() {
 		return false
 	}
@@ -135,7 +148,7 @@ func (d *done) touch(t touched, limit int) bool {
 	}
 	if victim != nil {
 		delete(d.objects, *victim)
-		d.objects[t]++
+		d.objects[t] = now
 	}
 	return false
 }
@@ -163,10 +176,10 @@ func (e *edge) merge(o *edge) {
 		e.did.secured(protocols.Security{Mode: w.Mode, Policy: w.Policy, User: w.User})
 	}
 	if len(o.did.objects) > 0 && e.did.objects == nil {
-		e.did.objects = make(map[touched]uint64, len(o.did.objects))
+		e.did.objects = make(map[touched]exchanges, len(o.did.objects))
 	}
 	for t, n := range o.did.objects {
-		e.did.objects[t] += n
+		e.did.objects[t] = e.did.objects[t].plus(n)
 	}
 }
 
@@ -289,7 +302,7 @@ func (g *Graph) record(r resolved, e *edge) Edge {
 	}
 	slices.SortFunc(order, touched.compare)
 	for _, t := range order[:min(len(order), g.config.MaxObjects)] {
-		v.Objects = append(v.Objects, Object{Action: t.action.String(), Object: t.object.String(), Count: e.did.objects[t]})
+		v.Objects = append(v.Objects, Object{Action: t.action.String(), Object: t.object.String(), Count: e.did.objects[t].count()})
 	}
 	return v
 }

@@ -136,12 +136,13 @@ func (g *Graph) Event(ev *protocols.Event) {
 	if ev.Conv == nil {
 		return
 	}
-	g.clock(ev.Time, ev.Time)
+	_, first, last := ev.Span()
+	g.clock(first, last)
 	if ev.Carrier {
 		return // the edge is that of the protocol carried
 	}
-	e := g.edge(ev.Conv, ev.Protocol, ev.Time)
-	e.widen(ev.Time, ev.Time)
+	e := g.edge(ev.Conv, ev.Protocol, first)
+	e.widen(first, last)
 	if held := g.guesses[ev.Conv.ID]; held != nil && ev.Conv.Proven {
 		delete(g.guesses, ev.Conv.ID)
 		e.add(&held.sums)

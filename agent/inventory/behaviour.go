@@ -93,25 +93,26 @@ func (b *behaviour) serve(e *protocols.Event) {
 	if e.From == protocols.Client && e.Conv.Transport != protocols.TransportTCP {
 		return
 	}
+	n, first, last := e.Span()
 	if e.Action <= protocols.ActionConnect || int(e.Action) >= len(b.served) {
 		known := e.Protocol != "" && e.Protocol != e.Conv.Transport.String()
 		if e.From == protocols.Server && known && (e.Security.Encrypted || e.Outcome == protocols.OutcomeDone) {
 			b.accepts = true
-			b.span(e.Time)
+			b.span(first, last)
 		}
 		return
 	}
-	b.served[e.Action]++
-	b.span(e.Time)
+	b.served[e.Action] += n
+	b.span(first, last)
 	if e.Action == protocols.ActionControl && e.Object.Area != areaMethod {
-		b.modes++
+		b.modes += n
 	}
 	if isNode(&e.Object) {
-		b.nodes++
+		b.nodes += n
 	} else if e.Object != (protocols.Object{}) && e.Action != protocols.ActionIdentify && e.Action != protocols.ActionLogin {
-		b.others++ // an endpoint's description or a user is neither a node nor a register
+		b.others += n // an endpoint's description or a user is neither a node nor a register
 		if e.Object.Area == areaInputRegister || e.Object.Area == areaDiscreteInput {
-			b.inputs++
+			b.inputs += n
 		}
 	}
 	if e.From == protocols.Server && e.Outcome == protocols.OutcomeDone && e.Object.HasUnit && isUnit(e.Object.Unit) {
@@ -121,12 +122,12 @@ func (b *behaviour) serve(e *protocols.Event) {
 
 func isNode(o *protocols.Object) bool { return o.Area == areaNode || o.Area == areaMethod }
 
-func (b *behaviour) span(at time.Time) {
-	if b.first.IsZero() || at.Before(b.first) {
-		b.first = at
+func (b *behaviour) span(first, last time.Time) {
+	if b.first.IsZero() || first.Before(b.first) {
+		b.first = first
 	}
-	if at.After(b.last) {
-		b.last = at
+	if last.After(b.last) {
+		b.last = last
 	}
 }
 
@@ -135,29 +136,38 @@ func (b *behaviour) span(at time.Time) {
 func isUnit(u uint16) bool { return u >= 1 && u <= 247 }
 
 func (a *asking) note(e *protocols.Event) {
-	a.total++
+	n, first, last := e.Span()
+	a.total += n
 	switch {
 	case e.Action == protocols.ActionRead, e.Action == protocols.ActionSubscribe:
-		a.reads++
+		a.reads += n
 		a.touches(&e.Object)
-		a.rounds.Add(poll{e.Conv.Server.Address(), e.Object}, e.Time, comparePolls, true)
+		for at := range e.Moments {
+			a.rounds.Add(poll{e.Conv.Server.Address(), e.Object}, at, comparePolls, true)
+		}
 	case e.Action.Alters():
-		a.alters++
+		a.alters += n
 		a.touches(&e.Object)
 	}
 	switch e.Action {
 	case protocols.ActionUpload, protocols.ActionDownload, protocols.ActionFirmware, protocols.ActionControl:
-		a.programs++
+		a.programs += n
 	}
 	a.asks(e.Conv.Server)
-	if a.first.IsZero() || e.Time.Before(a.first) {
-		a.first = e.Time
+	if a.first.IsZero() || first.Before(a.first) {
+		a.first = first
 	}
-	if e.Time.After(a.last) {
-		a.last = e.Time
+	if last.After(a.last) {
+		a.last = last
 	}
-	if m := e.Time.Unix() / 60; a.minutes == 0 || m > a.minute {
-		a.minute = m
+	a.within(first.Unix() / 60)
+	a.within(last.Unix() / 60)
+}
+
+// within notes a minute with requests.
+func (a *asking) within(minute int64) {
+	if a.minutes == 0 || minute > a.minute {
+		a.minute = minute
 		a.minutes++
 	}
 }
@@ -216,8 +226,7 @@ func (b *behaviour) merge(o behaviour) {
 	b.accepts = b.accepts || o.accepts
 	b.modes += o.modes
 	if !o.first.IsZero() {
-		b.span(o.first)
-		b.span(o.last)
+		b.span(o.first, o.last)
 	}
 	b.asked.merge(o.asked)
 }

@@ -145,7 +145,8 @@ func (i *Inventory) Event(e *protocols.Event) {
 		return
 	}
 	var ends [2]*host
-	i.endpoints(e.Conv, e.Time, e.Time, func(side protocols.Side, h *host) {
+	_, first, last := e.Span()
+	i.endpoints(e.Conv, first, last, func(side protocols.Side, h *host) {
 		ends[side] = h
 		if side == e.From || e.Conv.Transport == protocols.TransportTCP {
 			i.spoke(h) // nobody sends application data over TCP to a host that is not there

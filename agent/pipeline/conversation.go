@@ -23,6 +23,7 @@ type conversation struct {
 	label  string
 	half   [2]half
 	number numbering
+	folds  folds
 
 	coverage protocols.Coverage
 	opened   bool // the first report was made
@@ -138,6 +139,8 @@ func (w *Worker) Close(raw *stream.Conversation, _ stream.Reason) {
 	for d := range c.half {
 		c.coverage.Opaque += uint64(len(c.half[d].buf))
 	}
+	w.unfold(c, raw.Last)
+	w.folding.held -= len(c.folds.slots)
 	c.unanswered(true)
 	w.report(c)
 }

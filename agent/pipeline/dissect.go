@@ -81,6 +81,13 @@ func (w *Worker) dissect(c *conversation, d stream.Direction, msg []byte, frame 
 		e.Time, e.PDU, e.Part = at, pdu, uint32(i)
 		e.Source, e.Frame = uint16(frame>>sourceShift), frame&(1<<sourceShift-1)
 		e.Conv, e.Protocol, e.Ordinary = c.pub, label, c.spec.Ordinary
+	}
+	if w.cfg.Fold {
+		w.fold(c, before, at)
+		return
+	}
+	for i := range events[before:] {
+		e := &events[before+i]
 		e.Values.Raw = b.keep(e.Values.Raw)
 	}
 }

@@ -38,7 +38,7 @@ func newRelease(workers int, sink func(*Batch) error) *release {
 		events: queue[protocols.Event]{
 			at: func(e *protocols.Event) time.Time { return e.Time },
 			order: func(x, y protocols.Event) int {
-				return cmp.Or(x.Time.Compare(y.Time), cmp.Compare(x.Source, y.Source), cmp.Compare(x.Frame, y.Frame))
+				return cmp.Or(x.Time.Compare(y.Time), cmp.Compare(x.Source, y.Source), cmp.Compare(x.Place(), y.Place()))
 			},
 		},
 		flows: queue[protocols.Flow]{

@@ -236,9 +236,9 @@ func order(b *Batch) {
 	byFrame := len(sources) <= 1
 	slices.SortStableFunc(b.Events, func(x, y protocols.Event) int {
 		if byFrame {
-			return cmp.Compare(x.Frame, y.Frame)
+			return cmp.Compare(x.Place(), y.Place())
 		}
-		return cmp.Or(x.Time.Compare(y.Time), cmp.Compare(x.Source, y.Source), cmp.Compare(x.Frame, y.Frame))
+		return cmp.Or(x.Time.Compare(y.Time), cmp.Compare(x.Source, y.Source), cmp.Compare(x.Place(), y.Place()))
 	})
 	slices.SortStableFunc(b.Flows, func(x, y protocols.Flow) int {
 		return cmp.Or(x.Last.Compare(y.Last), cmp.Compare(x.Source, y.Source), cmp.Compare(x.Frame, y.Frame), cmp.Compare(x.Conv.ID, y.Conv.ID))

@@ -107,6 +107,7 @@ var (
 type wire struct {
 	t       testing.TB
 	frames  []capture.Frame
+	late    int // milliseconds that passed beside one a frame
 	seq     map[[2]host]uint32
 	next    int
 	damage  error
@@ -150,7 +151,7 @@ func (w *wire) add(from, to host, transport gopacket.SerializableLayer, proto la
 	}
 	n := uint64(len(w.frames) + 1)
 	w.frames = append(w.frames, capture.Frame{
-		Time: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC).Add(time.Duration(n) * time.Millisecond),
+		Time: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC).Add(time.Duration(int(n)+w.late) * time.Millisecond),
 		Data: buffer.Bytes(), WireLength: len(buffer.Bytes()), Link: capture.LinkEthernet, Number: n,
 	})
 }

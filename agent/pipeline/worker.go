@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"hash/maphash"
 	"net/netip"
 	"slices"
 	"time"
@@ -15,6 +16,8 @@ import (
 type Config struct {
 	Specs  []protocols.Spec
 	Detail bool // build Event.Detail: for people, not for the hot path
+	// Fold gathers events that repeat, as polls do, and tells them together: see [protocols.Fold]. Not with Detail.
+	Fold   bool
 	Stream stream.Config
 	// Counted tells whether a packet of a source was counted by the kernel, with its conversation; see [Tally]. Nil: none.
 	Counted func(p *packet.Packet, source uint16) bool
@@ -42,6 +45,8 @@ type Worker struct {
 	specs  []*protocols.Spec
 	batch  *Batch
 	swept  time.Time
+
+	folding folding
 }
 
 type port struct {
@@ -67,6 +72,7 @@ func NewWorker(cfg Config) *Worker {
 	}
 	w.defrag = packet.NewDefragmenter(packet.DefragConfig{})
 	w.table = stream.New(cfg.Stream, w)
+	w.folding.seed = maphash.MakeSeed()
 	return w
 }
 
@@ -110,7 +116,11 @@ func (w *Worker) Frame(f *capture.Frame) {
 func (w *Worker) Sweep(at time.Time) {
 	w.table.Advance(at)
 	w.table.Since(w.swept, func(raw *stream.Conversation) {
-		if c := raw.User.(*conversation); !w.waiting(c) {
+		c := raw.User.(*conversation)
+		if at.Sub(c.folds.since) >= foldFor {
+			w.unfold(c, at)
+		}
+		if !w.waiting(c) {
 			w.report(c)
 		}
 	})

@@ -147,7 +147,7 @@ func (s *Live) Run(ctx context.Context) (err error) {
 	group.Go(func() error { return s.drain(failed) })
 	group.Go(func() error {
 		return pipeline.Run(failed, s.capture.Sources(), pipeline.Config{
-			Specs: all.Specs(), Counted: s.capture.Counted, Mark: s.capture.Mark,
+			Specs: all.Specs(), Fold: true, Counted: s.capture.Counted, Mark: s.capture.Mark,
 		}, func(b *pipeline.Batch) error { return s.take(an, w, b) })
 	})
 	if err := group.Wait(); err != nil && !errors.Is(err, context.Canceled) {

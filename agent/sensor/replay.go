@@ -96,7 +96,7 @@ func Replay(ctx context.Context, cfg Config) (result *Result, err error) {
 		return dir.state.SaveAlert(a)
 	})
 	err = pipeline.Replay(ctx, source, pipeline.ReplayConfig{
-		Config: pipeline.Config{Specs: all.Specs()}, Workers: cmp.Or(cfg.Workers, runtime.GOMAXPROCS(0)), Pace: pace(cfg.Speed),
+		Config: pipeline.Config{Specs: all.Specs(), Fold: true}, Workers: cmp.Or(cfg.Workers, runtime.GOMAXPROCS(0)), Pace: pace(cfg.Speed),
 	}, an.take)
 	result = new(Result)
 	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
