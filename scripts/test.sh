@@ -26,6 +26,12 @@ install protoc protobuf-compiler node nodejs npm npm chromium chromium shellchec
 install clang-14 clang-14 llvm-strip-14 llvm-14 /usr/include/bpf/bpf_helpers.h libbpf-dev ||
 	echo 'test: no clang-14 here: the programs for the kernel are not compiled again' >&2
 
+# Kernels that the programs are loaded into, in a virtual machine.
+install qemu-system-x86_64 qemu-system-x86
+if command -v qemu-system-x86_64 >/dev/null && command -v apt-get >/dev/null; then
+	bpf/kernels.sh || echo 'test: other kernels cannot be fetched' >&2
+fi
+
 # The pages are built with node 20.19 or newer. Where the distribution's is older, npm has a newer one as a package.
 if command -v node >/dev/null && ! node -e 'const [a, b] = process.versions.node.split(".").map(Number); process.exit(a > 20 || (a === 20 && b >= 19) ? 0 : 1)'; then
 	[ -x .tools/node/node_modules/.bin/node ] || npm install --prefix .tools/node --no-save --silent node@22.23.3

@@ -14,15 +14,14 @@ inline_ const struct options *configured(void)
 	return bpf_map_lookup_elem(&settings, &zero);
 }
 
-/* clip gives how much of length bytes is loaded; a value in the verifier's reach whatever the compiler knows. */
-inline_ __u32 clip(__u32 length, __u32 most)
-{
-	asm volatile("" : "+r"(length));
-	if (length > most)
-		length = most;
-	asm volatile("" : "+r"(length));
-	return length;
-}
+/* CLIP makes n at most most, and goes on only where it is at least least. The verifier must see both comparisons: the
+ * compiler would make one of them. That n is not 0 proves nothing to older kernels; that it is not less than 2 does. */
+#define CLIP(n, least, most)                 \
+	asm volatile("" : "+r"(n));          \
+	if (n > (most))                      \
+		n = (most);                  \
+	asm volatile("" : "+r"(n));          \
+	if (n >= (least))
 
 SEC("xdp.frags")
 int xdp(struct xdp_md *ctx)
@@ -32,15 +31,18 @@ int xdp(struct xdp_md *ctx)
 	if (!f || !s)
 		return XDP_PASS;
 	__u32 length = bpf_xdp_get_buff_len(ctx);
-	__u32 n = clip(length, WINDOW);
-	if (n < 1 || n > WINDOW || bpf_xdp_load_bytes(ctx, 0, f->b, n))
-		return XDP_PASS;
-	parse(f, length);
+	__u32 n = length, there = 0;
+	CLIP(n, HEADER, WINDOW)
+	{
+		if (!bpf_xdp_load_bytes(ctx, 0, f->b, n))
+			there = length;
+	}
+	parse(f, there);
 	return count(f, length, s) ? XDP_PASS : XDP_DROP;
 }
 
 /* load copies the beginning of a packet whose data begins at offset skip of the frame, and puts back the outer VLAN tag
- * where the kernel took it out. It gives the frame's length. */
+ * where the kernel took it out. It gives the frame's length, or 0 where it cannot be read. */
 inline_ __u32 load(struct __sk_buff *skb, struct frame *f, __u32 skip)
 {
 	__u32 length = skb->len + skip, room = 0;
@@ -53,13 +55,13 @@ inline_ __u32 load(struct __sk_buff *skb, struct frame *f, __u32 skip)
 		*(__u16 *)(f->b + 14) = bpf_htons(skb->vlan_tci);
 		room = TAG;
 	}
-	__u32 n = clip(length - HEADER, WINDOW - HEADER);
-	if (n < 1 || n > WINDOW - HEADER)
-		return length + room;
-	if (room)
-		bpf_skb_load_bytes(skb, HEADER - skip, f->b + HEADER + TAG, n);
-	else
-		bpf_skb_load_bytes(skb, HEADER - skip, f->b + HEADER, n);
+	__u32 n = length - HEADER; /* no header is shorter than two bytes */
+	CLIP(n, 2, WINDOW - HEADER)
+	{
+		if (room ? bpf_skb_load_bytes(skb, HEADER - skip, f->b + HEADER + TAG, n) :
+			   bpf_skb_load_bytes(skb, HEADER - skip, f->b + HEADER, n))
+			return 0;
+	}
 	return length + room;
 }
 
@@ -72,11 +74,8 @@ int filter(struct __sk_buff *skb)
 		return -1;
 	if (skb->pkt_type == OUTGOING)
 		return 0;
-	__u32 length = load(skb, f, 0);
-	if (!length)
-		return s->snap;
-	parse(f, length);
-	return count(f, length, s) ? s->snap : 0;
+	parse(f, load(skb, f, 0));
+	return count(f, skb->len + (skb->vlan_present ? TAG : 0), s) ? s->snap : 0;
 }
 
 /* spread runs before the packet's data is set back to its Ethernet header. */
@@ -86,9 +85,6 @@ int spread(struct __sk_buff *skb)
 	struct frame *f = frame();
 	if (!f)
 		return 0;
-	__u32 length = load(skb, f, HEADER);
-	if (!length)
-		return 0;
-	parse(f, length);
+	parse(f, load(skb, f, HEADER));
 	return hash(f);
 }
