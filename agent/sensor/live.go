@@ -36,11 +36,13 @@ type Live struct {
 	rights  string
 	tally   *pipeline.Tally
 	counts  chan []capture.Count
-	reload  chan []detect.Verdict
-	save    chan chan<- error // asks for what is known to be saved now
-	working chan struct{}     // closed when the analyst took something for the first time
-	health  atomic.Pointer[Health]
-	beat    atomic.Int64 // when the analyst last took something, Unix nanoseconds of the wall clock
+	// undelivered are counts that were read when the end came; they are finish's.
+	undelivered []capture.Count
+	reload      chan []detect.Verdict
+	save        chan chan<- error // asks for what is known to be saved now
+	working     chan struct{}     // closed when the analyst took something for the first time
+	health      atomic.Pointer[Health]
+	beat        atomic.Int64 // when the analyst last took something, Unix nanoseconds of the wall clock
 }
 
 // Health is what a running sensor says of itself.
@@ -177,6 +179,7 @@ func (s *Live) drain(ctx context.Context) error {
 			select {
 			case s.counts <- counts:
 			case <-ctx.Done():
+				s.undelivered = counts
 				return nil
 			}
 		}
@@ -224,10 +227,15 @@ func (s *Live) take(an *analyst, w *writer, b *pipeline.Batch) error {
 // finish takes in the kernel's last counts, judges what can be judged only at the end, and writes everything.
 func (s *Live) finish(ctx context.Context, an *analyst, w *writer) error {
 	b := new(pipeline.Batch)
-	for {
+	b.Flows = s.tally.Count(b.Flows, s.undelivered, an.stats.Last)
+	// The rest of the round in which the end came, and a last one from the beginning.
+	for rounds := 0; rounds < 2; {
 		counts, err := s.capture.Counts(countLimit)
-		if len(counts) == 0 || err != nil {
+		if err != nil {
 			break
+		}
+		if len(counts) == 0 {
+			rounds++
 		}
 		b.Flows = s.tally.Count(b.Flows, counts, an.stats.Last)
 	}
