@@ -100,10 +100,12 @@ func NewLive(ctx context.Context, cfg Config, listen live.Config) (*Live, error)
 	if err != nil {
 		return nil, err
 	}
-	return &Live{
+	s := &Live{
 		cfg: cfg, capture: c, started: time.Now().UTC(), tally: pipeline.NewTally(specs),
 		counts: make(chan []capture.Count), reload: make(chan []detect.Verdict, 1), save: make(chan chan<- error), working: make(chan struct{}),
-	}, nil
+	}
+	s.health.Store(&Health{Version: cfg.Version, Site: cfg.Site, Started: s.started, Workers: cfg.Workers})
+	return s, nil
 }
 
 // wantedPorts are those of protocols that are read and serve a plant: of these every packet matters.
@@ -281,10 +283,7 @@ func (s *Live) tell(an *analyst, w *writer) {
 
 // Health says how the sensor is.
 func (s *Live) Health() Health {
-	h := Health{Version: s.cfg.Version, Site: s.cfg.Site, Started: s.started, Workers: s.cfg.Workers}
-	if told := s.health.Load(); told != nil {
-		h = *told
-	}
+	h := *s.health.Load()
 	h.Interfaces = s.capture.Status()
 	for i := range h.Interfaces {
 		h.Counters.Dropped.NIC += h.Interfaces[i].NIC.Dropped
