@@ -106,7 +106,7 @@ func (c *Client) complain(err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	level := slog.LevelWarn
-	if c.last != nil && c.last.Error() == err.Error() && time.Since(c.reported) < repeatAfter {
+	if c.last != nil && sameComplaint(c.last, err) && time.Since(c.reported) < repeatAfter {
 		level = slog.LevelDebug
 	} else {
 		c.reported = time.Now()

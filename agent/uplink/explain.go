@@ -110,7 +110,7 @@ func explain(err error, collector string, id Identity) error {
 	var dns *net.DNSError
 	var record tls.RecordHeaderError
 	var timeout net.Error
-	reason := ""
+	reason, clock := "", ""
 	switch {
 	case errors.Is(err, syscall.ECONNREFUSED):
 		reason = "nothing listens there: is spanwatch-cloud running, and is the port right?"
@@ -121,9 +121,9 @@ func explain(err error, collector string, id Identity) error {
 	case errors.As(err, &unknown):
 		reason = fmt.Sprintf("its certificate is not signed by %s/ca.crt: is it the right collector? If it has a new CA, issue the identity again", id.dir)
 	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
+		clock = time.Now().UTC().Format(time.RFC3339)
 		reason = fmt.Sprintf("its certificate is valid from %s to %s, and this machine's clock says %s: set the clock, or restart spanwatch-cloud to renew it",
-			invalid.Cert.NotBefore.UTC().Format(time.RFC3339), invalid.Cert.NotAfter.UTC().Format(time.RFC3339),
-			time.Now().UTC().Format(time.RFC3339))
+			invalid.Cert.NotBefore.UTC().Format(time.RFC3339), invalid.Cert.NotAfter.UTC().Format(time.RFC3339), clock)
 	case errors.As(err, &name):
 		reason = fmt.Sprintf("its certificate is not for %s, but for %s: use one of those names, or start spanwatch-cloud with --name %s",
 			name.Host, strings.Join(names(name.Certificate), ", "), name.Host)
@@ -137,7 +137,7 @@ func explain(err error, collector string, id Identity) error {
 	if reason == "" {
 		return fmt.Errorf("uplink: %s: %w", collector, err)
 	}
-	return &explained{fmt.Sprintf("uplink: cannot reach the collector %s: %s", collector, reason), err}
+	return &explained{fmt.Sprintf("uplink: cannot reach the collector %s: %s", collector, reason), err, clock}
 }
 
 func refused(err error, id Identity) string {
@@ -156,6 +156,18 @@ func refused(err error, id Identity) string {
 type explained struct {
 	text  string
 	cause error
+	clock string // the part of text that is another each time; empty: none
+}
+
+// sameComplaint reports whether two errors say the same, but for the time of day.
+func sameComplaint(a, b error) bool { return timeless(a) == timeless(b) }
+
+func timeless(err error) string {
+	var e *explained
+	if errors.As(err, &e) && e.clock != "" {
+		return strings.Replace(err.Error(), e.clock, "", 1)
+	}
+	return err.Error()
 }
 
 func (e *explained) Error() string { return e.text }

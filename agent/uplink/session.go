@@ -57,7 +57,7 @@ func (c *Client) connect(ctx context.Context) (connected bool, err error) {
 	}
 	switch s, _ := status.FromError(err); s.Code() {
 	case codes.InvalidArgument, codes.PermissionDenied, codes.Unauthenticated, codes.FailedPrecondition, codes.ResourceExhausted:
-		return connected, &explained{fmt.Sprintf("uplink: the collector %s refused: %s", c.cfg.Collector, s.Message()), err}
+		return connected, &explained{fmt.Sprintf("uplink: the collector %s refused: %s", c.cfg.Collector, s.Message()), err, ""}
 	}
 	return connected, explain(try.cause(err), c.cfg.Collector, id)
 }

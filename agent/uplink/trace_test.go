@@ -97,3 +97,17 @@ func TestTrace(t *testing.T) {
 		})
 	}
 }
+
+// A complaint that tells the time is the same complaint a second later.
+func TestSameComplaint(t *testing.T) {
+	id := Identity{dir: "identity"}
+	at := func(clock string) error {
+		return &explained{"its certificate has expired, and the clock says " + clock, net.ErrClosed, clock}
+	}
+	if !sameComplaint(at("2027-01-01T00:00:00Z"), at("2027-01-01T00:00:01Z")) {
+		t.Error("another second, another complaint")
+	}
+	if sameComplaint(at("2027-01-01T00:00:00Z"), explain(&net.DNSError{Name: "collector.example"}, "collector.example:1", id)) {
+		t.Error("two complaints are one")
+	}
+}
