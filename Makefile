@@ -29,7 +29,7 @@ test: ## every test, installing what the tests need
 	scripts/test.sh
 
 bench: ## the benchmarks of the hot path
-	go test -run '^$$' -bench . -benchmem -count 5 ./protocols/... ./capture/... ./agent/...
+	go test -run '^$$' -bench . -benchmem -count 5 ./protocols/... ./capture/... ./bpf ./agent/...
 
 lint: ## vet, staticcheck, shellcheck, protobuf lint
 	scripts/lint.sh
