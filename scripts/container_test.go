@@ -12,7 +12,6 @@ import (
 	"runtime"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -22,55 +21,6 @@ import (
 	"github.com/spanwatch/spanwatch/capture"
 	"github.com/spanwatch/spanwatch/capture/live"
 )
-
-// dist holds what scripts/packages.sh makes, made once.
-var dist = sync.OnceValues(func() (string, error) {
-	dir, err := os.MkdirTemp("", "spanwatch-dist-")
-	if err != nil {
-		return "", err
-	}
-	make := exec.Command("./packages.sh")
-	make.Env = append(os.Environ(), "DIST="+dir)
-	if out, err := make.CombinedOutput(); err != nil {
-		return dir, fmt.Errorf("packages.sh: %w\n%s", err, out)
-	}
-	return dir, nil
-})
-
-// packed gives the one file of dist that fits the pattern.
-func packed(t *testing.T, pattern string) string {
-	t.Helper()
-	dir, err := dist()
-	if err != nil {
-		t.Fatal(err)
-	}
-	found, err := filepath.Glob(filepath.Join(dir, pattern))
-	if err != nil || len(found) != 1 {
-		t.Fatalf("%s: %v, %v", pattern, found, err)
-	}
-	return found[0]
-}
-
-// needs skips a test on a machine without root or the programs; continuous integration must have both.
-func needs(t *testing.T, programs ...string) {
-	t.Helper()
-	missing := ""
-	if os.Geteuid() != 0 {
-		missing = "root"
-	}
-	for _, p := range programs {
-		if _, err := exec.LookPath(p); err != nil {
-			missing = p
-		}
-	}
-	switch {
-	case missing == "":
-	case os.Getenv("CI") != "":
-		t.Fatalf("%s is missing, and CI has it", missing)
-	default:
-		t.Skipf("needs %s", missing)
-	}
-}
 
 // engine runs containers whose images and state are the test's own.
 type engine struct {
@@ -281,6 +231,7 @@ func judged(t *testing.T, lines string) []string {
 // The image runs with the capabilities that the manual names, under the profile of the product and under the engine's
 // own, which forbids bpf(). It finds in mirrored frames what a replay of them finds, and ends in order.
 func TestContainer(t *testing.T) {
+	needsRoot(t)
 	needs(t, "podman", "runc", "ip")
 	e := newEngine(t)
 	image := e.load()
@@ -393,6 +344,7 @@ func TestContainer(t *testing.T) {
 
 // What a container engine makes of the Containerfile is what is packed without one.
 func TestImageIsThatOfTheContainerfile(t *testing.T) {
+	needsRoot(t)
 	needs(t, "podman", "buildah")
 	e := newEngine(t)
 	image := e.load()

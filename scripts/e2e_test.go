@@ -21,12 +21,24 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
+// shared is a directory for what is made once for several tests.
+var shared string
+
+func TestMain(m *testing.M) {
+	dir, err := os.MkdirTemp("", "spanwatch-")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	shared = dir
+	code := m.Run()
+	os.RemoveAll(dir)
+	os.Exit(code)
+}
+
 // programs are both binaries, built once.
 var programs = sync.OnceValues(func() (string, error) {
-	dir, err := os.MkdirTemp("", "spanwatch-e2e-")
-	if err != nil {
-		return "", err
-	}
+	dir := filepath.Join(shared, "programs")
 	for _, name := range []string{"agent", "cloud"} {
 		build := exec.Command("go", "build", "-o", filepath.Join(dir, "spanwatch-"+name), "./"+name)
 		build.Dir = ".."
@@ -36,14 +48,6 @@ var programs = sync.OnceValues(func() (string, error) {
 	}
 	return dir, nil
 })
-
-func TestMain(m *testing.M) {
-	code := m.Run()
-	if dir, _ := programs(); dir != "" {
-		os.RemoveAll(dir)
-	}
-	os.Exit(code)
-}
 
 func program(t *testing.T, name string) string {
 	t.Helper()

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# What is installed on other machines: packages and container images of the programs, for amd64 and arm64, into dist/ or
-# $DIST. Needs Go, make and git only. The same commit gives the same bytes: every time in them is that of the commit, or
+# What is installed on other machines: packages and container images of the programs, for amd64 and arm64 or those of
+# $ARCHITECTURES, into dist/ or $DIST. Needs Go, make and git only. The same commit gives the same bytes: every time in them is that of the commit, or
 # SOURCE_DATE_EPOCH.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-dist=${DIST:-dist}
+export DIST=${DIST:-dist}
 # Files that are packed must be readable for all, whoever packs them.
 umask 022
 SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct)}
@@ -26,15 +26,23 @@ version() {
 		echo "${BASH_REMATCH[1]}.$((BASH_REMATCH[2] + 1))-dev.${BASH_REMATCH[3]}+${BASH_REMATCH[4]}"
 	fi
 }
+nfpm() { go run github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.45.2 "$@"; }
+
 VERSION=$(version)
 export VERSION
 
-mkdir -p "$dist"
-rm -rf "$dist"/{amd64,arm64,spanwatch-*,seccomp.json}
-for arch in amd64 arm64; do
-	make --no-print-directory build GOARCH=$arch BIN="$dist/$arch" VERSION="$VERSION"
+mkdir -p "$DIST"
+rm -rf "$DIST"/{amd64,arm64,spanwatch-*,seccomp.json}
+for ARCH in ${ARCHITECTURES:-amd64 arm64}; do
+	export ARCH
+	make --no-print-directory build GOARCH="$ARCH" BIN="$DIST/$ARCH" VERSION="$VERSION"
 	# A tag cannot have the plus sign.
-	go run ./scripts/image -context "$dist/$arch" -arch $arch -name "localhost/spanwatch-agent:${VERSION/+/-}" \
-		-out "$dist/spanwatch-agent_${VERSION}_$arch.image.tar"
+	go run ./scripts/image -context "$DIST/$ARCH" -arch "$ARCH" -name "localhost/spanwatch-agent:${VERSION/+/-}" \
+		-out "$DIST/spanwatch-agent_${VERSION}_$ARCH.image.tar"
+	for program in agent cloud; do
+		for kind in deb rpm apk; do
+			nfpm package --config packaging/nfpm-$program.yaml --packager $kind --target "$DIST/"
+		done
+	done
 done
-cp packaging/seccomp.json "$dist/"
+cp packaging/seccomp.json "$DIST/"
