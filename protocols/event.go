@@ -15,6 +15,9 @@ type Event struct {
 	Message string // the specification's own name for the message
 	Facts   []Fact // what the message discloses about a device; nil in the common case
 	Values  Values // the process values the message carries for Object
+	// Declared is how the asker reads the bytes of Values, high byte first, where their Type is [ValueBytes] and the request
+	// says it.
+	Declared Scalar
 
 	// Answers is the frame of the request that this message answers; 0 where it is none, or the request is not known.
 	Answers uint64

@@ -31,6 +31,13 @@ type Values struct {
 	Raw  []byte
 }
 
+// Scalar is a type of numbers: one of [ValueInt], [ValueUint], [ValueFloat], and the bytes of one. The zero value tells
+// nothing.
+type Scalar struct {
+	Kind ValueType
+	Size uint8
+}
+
 // Append formats at most limit elements for people, separated by ", ", and says "…" where it left some out.
 // bits is the number of valid bits of ValueBits.
 func (v Values) Append(dst []byte, bits, limit int) []byte {

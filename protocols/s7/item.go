@@ -104,6 +104,17 @@ var types = [256]valueType{
 	0x20:    {"HS COUNTER", 2},
 }
 
+// declared are the numbers that the types of items stand for.
+var declared = [256]protocols.Scalar{
+	0x04: {Kind: protocols.ValueUint, Size: 2},
+	0x05: {Kind: protocols.ValueInt, Size: 2},
+	0x06: {Kind: protocols.ValueUint, Size: 4},
+	0x07: {Kind: protocols.ValueInt, Size: 4},
+	0x08: {Kind: protocols.ValueFloat, Size: 4},
+	0x0a: {Kind: protocols.ValueUint, Size: 4},
+	0x0b: {Kind: protocols.ValueInt, Size: 4},
+}
+
 func areaName(code uint8) string {
 	if name := areas[code].name; name != "" {
 		return name

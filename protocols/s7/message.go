@@ -155,6 +155,9 @@ func (c *conversation) itemEvents(dst []protocols.Event, p *message) []protocols
 		ev.Outcome = p.itemOutcome(it)
 		it.describe(&ev.Object, &c.names)
 		it.evaluate(&ev.Values)
+		if ev.Values.Type == protocols.ValueBytes && it.syntax == syntaxAny {
+			ev.Declared = declared[it.typ]
+		}
 	}
 	return dst
 }
