@@ -23,7 +23,7 @@ reaches a controller. It never sends a frame on a monitored port.`,
 	}
 	root.AddCommand(
 		runCommand(), replayCommand(), dissectCommand(),
-		devicesCommand(), graphCommand(), alertsCommand(), coverageCommand(),
+		devicesCommand(), graphCommand(), alertsCommand(), variablesCommand(), coverageCommand(),
 		reportCommand(),
 		statusCommand(), doctorCommand(),
 		versionCommand(),

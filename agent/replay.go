@@ -72,7 +72,7 @@ Without CAPTURE, but with --state and --collector, it sends what waits in the sp
 	f.IntVar(&cfg.Workers, "workers", 0, "number of workers; it changes nothing in the result (default: one per processor)")
 	f.StringVar(&config, "config", "", "configuration file (YAML): site, networks, verdicts, learn_until, workers, collector, identity, state; flags win")
 	f.StringVar(&speed, "speed", "max", "max, real, or a factor like 10x")
-	f.BoolVar(&asJSON, "json", false, "print one JSON line per device, edge, alert, coverage and summary record")
+	f.BoolVar(&asJSON, "json", false, "print one JSON line per device, edge, variable, alert, coverage and summary record")
 	return cmd
 }
 

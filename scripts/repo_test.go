@@ -64,11 +64,12 @@ var imports = map[string][]string{
 	"agent/cadence":   {},
 	"agent/inventory": {"protocols", "agent/cadence"},
 	"agent/graph":     {"protocols", "agent/cadence"},
+	"agent/process":   {"protocols"},
 	"agent/detect":    {"protocols", "agent/inventory", "agent/graph"},
 	"agent/uplink":    {"agent/detect", "agent/graph", "agent/inventory", "proto/spanwatch/v1"},
-	"agent/state":     {"agent/detect", "agent/graph", "agent/inventory"},
+	"agent/state":     {"agent/detect", "agent/graph", "agent/inventory", "agent/process"},
 	"agent/sensor": {
-		"protocols", "protocols/all", "capture", "capture/live", "agent/pipeline", "agent/inventory", "agent/graph", "agent/detect",
+		"protocols", "protocols/all", "capture", "capture/live", "agent/pipeline", "agent/inventory", "agent/graph", "agent/process", "agent/detect",
 		"agent/state", "agent/uplink",
 	},
 	"agent/report":    {"protocols", "agent/detect", "agent/graph", "agent/inventory", "agent/state"},
@@ -78,7 +79,7 @@ var imports = map[string][]string{
 		"protocols", "protocols/all", "capture", "capture/live", "capture/packet", "agent/pipeline", "agent/sensor", "agent/admin",
 		"agent/state", "agent/uplink", "bpf",
 	},
-	"agent": {"agent/admin", "agent/doctor", "agent/report", "agent/privilege", "agent/sensor", "capture/live", "agent/state", "agent/inventory", "agent/graph", "agent/detect", "cli"},
+	"agent": {"agent/admin", "agent/doctor", "agent/report", "agent/privilege", "agent/sensor", "capture/live", "agent/state", "agent/inventory", "agent/graph", "agent/process", "agent/detect", "cli"},
 
 	"cli": {},
 
@@ -227,7 +228,7 @@ func TestEveryPackageHasOneDoc(t *testing.T) {
 
 // The clock of the sensor's inner parts is the packet's: a replay must equal the live run.
 func TestPacketTimeOnly(t *testing.T) {
-	inner := []string{"agent/pipeline", "agent/inventory", "agent/graph", "agent/detect", "capture/packet", "capture/stream", "protocols"}
+	inner := []string{"agent/pipeline", "agent/inventory", "agent/graph", "agent/process", "agent/detect", "capture/packet", "capture/stream", "protocols"}
 	for _, s := range sources(t) {
 		if s.test || !slices.ContainsFunc(inner, func(p string) bool { return s.pkg == p || strings.HasPrefix(s.pkg, "protocols/") }) {
 			continue

@@ -145,6 +145,9 @@ func (s *Live) Run(ctx context.Context) (err error) {
 		}
 		return dir.state.SaveAlert(a)
 	})
+	if err := an.know(&before); err != nil {
+		return err
+	}
 	w := &writer{dir: dir, up: up, before: &before, judged: len(verdicts) > 0, told: newTold()}
 
 	group, failed := errgroup.WithContext(ctx)
@@ -201,7 +204,7 @@ func (s *Live) take(an *analyst, w *writer, b *pipeline.Batch) error {
 			an.detector.SetVerdicts(verdicts)
 			w.judged = len(verdicts) > 0
 		case answer := <-s.save:
-			answer <- w.write(an, s.cfg.Site)
+			answer <- w.write(an, s.cfg.Site, 0)
 			s.tell(an, w)
 		default:
 			more = false
@@ -215,7 +218,7 @@ func (s *Live) take(an *analyst, w *writer, b *pipeline.Batch) error {
 		close(s.working)
 	}
 	if now.Sub(w.saved) >= saveEvery {
-		if err := w.write(an, s.cfg.Site); err != nil {
+		if err := w.write(an, s.cfg.Site, saveBudget); err != nil {
 			s.cfg.Log.Error("what is known cannot be saved", "error", err)
 		}
 	}

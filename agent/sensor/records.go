@@ -4,6 +4,7 @@ import (
 	"github.com/spanwatch/spanwatch/agent/detect"
 	"github.com/spanwatch/spanwatch/agent/graph"
 	"github.com/spanwatch/spanwatch/agent/inventory"
+	"github.com/spanwatch/spanwatch/agent/process"
 )
 
 // Records gives the result as the lines of replay --json: each record with its kind, devices first, the summary last.
@@ -15,6 +16,10 @@ func (r *Result) Records() []any {
 	type edge struct {
 		Kind string `json:"kind"`
 		*graph.Edge
+	}
+	type variable struct {
+		Kind string `json:"kind"`
+		*process.Variable
 	}
 	type alert struct {
 		Kind string `json:"kind"`
@@ -32,12 +37,15 @@ func (r *Result) Records() []any {
 		Kind string `json:"kind"`
 		*Summary
 	}
-	records := make([]any, 0, len(r.Devices)+len(r.Edges)+len(r.Signals)+len(r.Alerts)+len(r.Coverage)+1)
+	records := make([]any, 0, len(r.Devices)+len(r.Edges)+len(r.Variables)+len(r.Signals)+len(r.Alerts)+len(r.Coverage)+1)
 	for i := range r.Devices {
 		records = append(records, device{"device", &r.Devices[i]})
 	}
 	for i := range r.Edges {
 		records = append(records, edge{"edge", &r.Edges[i]})
+	}
+	for i := range r.Variables {
+		records = append(records, variable{"variable", &r.Variables[i]})
 	}
 	for i := range r.Signals {
 		records = append(records, signal{"signal", &r.Signals[i]})

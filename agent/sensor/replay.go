@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 
@@ -17,6 +18,7 @@ import (
 	"github.com/spanwatch/spanwatch/agent/graph"
 	"github.com/spanwatch/spanwatch/agent/inventory"
 	"github.com/spanwatch/spanwatch/agent/pipeline"
+	"github.com/spanwatch/spanwatch/agent/process"
 	"github.com/spanwatch/spanwatch/agent/state"
 	"github.com/spanwatch/spanwatch/protocols/all"
 )
@@ -47,7 +49,8 @@ type Config struct {
 // Result is what a replay found.
 type Result struct {
 	state.Snapshot
-	Summary Summary
+	Variables []process.Variable
+	Summary   Summary
 	// Warnings are things that the user must know though the replay succeeded: a damaged capture, alerts that wait.
 	Warnings []string
 }
@@ -95,6 +98,9 @@ func Replay(ctx context.Context, cfg Config) (result *Result, err error) {
 		}
 		return dir.state.SaveAlert(a)
 	})
+	if err := an.know(&before); err != nil {
+		return nil, err
+	}
 	err = pipeline.Replay(ctx, source, pipeline.ReplayConfig{
 		Config: pipeline.Config{Specs: all.Specs(), Fold: true}, Workers: cmp.Or(cfg.Workers, runtime.GOMAXPROCS(0)), Pace: pace(cfg.Speed),
 	}, an.take)
@@ -119,6 +125,7 @@ func Replay(ctx context.Context, cfg Config) (result *Result, err error) {
 			return nil, err
 		}
 	}
+	result.Variables = slices.Collect(an.process.Variables())
 	waiting, err := up.finish(ctx, &result.Snapshot)
 	if err == nil && waiting != "" && len(cfg.Captures) == 0 {
 		err = errors.New(waiting) // to send was the only thing to do
@@ -130,8 +137,8 @@ func Replay(ctx context.Context, cfg Config) (result *Result, err error) {
 	result.warn(waiting)
 	result.Summary = summarise(&result.Snapshot, an, up.dropped(), started)
 	if e := result.Summary.Evicted; e != (Evicted{}) {
-		result.warn(fmt.Sprintf("tables were full: %d conversations, %d hosts, %d edges, %d pairs of actor and target, %d pages of values and %d alerts were forgotten",
-			e.Conversations, e.Hosts, e.Edges, e.Pairs, e.Values, e.Alerts))
+		result.warn(fmt.Sprintf("tables were full: %d conversations, %d hosts, %d edges, %d pairs of actor and target, %d pages of values, %d process variables and %d alerts were forgotten or left out",
+			e.Conversations, e.Hosts, e.Edges, e.Pairs, e.Values, e.Variables, e.Alerts))
 	}
 	return result, nil
 }
@@ -184,11 +191,12 @@ func (d *directory) remove() error {
 
 func (d *directory) close() error { return errors.Join(d.state.Close(), d.remove()) }
 
-// analyst is the one goroutine's world: it owns inventory, graph and detection.
+// analyst is the one goroutine's world: it owns inventory, graph, process variables and detection.
 type analyst struct {
 	site      string
 	inventory *inventory.Inventory
 	graph     *graph.Graph
+	process   *process.Process
 	detector  *detect.Detector
 	ledger    *ledger
 	raise     func(*detect.Alert) error // commits an alert: from then on it is raised
@@ -206,6 +214,7 @@ func newAnalyst(cfg Config, verdicts []detect.Verdict, known *ledger, raise func
 	}
 	a.inventory = inventory.New(inventory.Config{Site: cfg.Site, Networks: cfg.Networks})
 	a.graph = graph.New(graph.Config{LearnUntil: cfg.LearnUntil}, a.inventory.ID)
+	a.process = process.New(process.Config{LearnUntil: cfg.LearnUntil}, a.inventory.ID)
 	a.detector = detect.New(detect.Config{
 		Site: cfg.Site, Files: files,
 		Emit: func(alert detect.Alert) {
@@ -218,7 +227,15 @@ func newAnalyst(cfg Config, verdicts []detect.Verdict, known *ledger, raise func
 	return a
 }
 
-// take is the sink of the pipeline: it shows one batch to inventory, graph and detection.
+// know takes in what the runs before left in the state directory, as far as it is taken up again rather than added at the
+// end.
+func (a *analyst) know(before *state.Snapshot) error {
+	err := a.process.Load(before.Process)
+	before.Process = nil
+	return err
+}
+
+// take is the sink of the pipeline: it shows one batch to inventory, graph, process variables and detection.
 func (a *analyst) take(b *pipeline.Batch) error {
 	for i := range b.Bindings {
 		a.inventory.Binding(b.Bindings[i])
@@ -231,12 +248,17 @@ func (a *analyst) take(b *pipeline.Batch) error {
 	for i := range b.Events {
 		a.inventory.Event(&b.Events[i])
 		a.graph.Event(&b.Events[i])
+		a.process.Event(&b.Events[i])
 		a.detector.Event(&b.Events[i])
 	}
 	for i := range b.Notices {
 		a.detector.Notice(&b.Notices[i])
 	}
 	a.stats.Add(&b.Stats)
+	if !a.stats.First.IsZero() {
+		a.process.Clock(a.stats.First)
+		a.process.Clock(a.stats.Last)
+	}
 	a.detector.Advance(a.stats.Last)
 	return a.failed
 }
@@ -244,13 +266,16 @@ func (a *analyst) take(b *pipeline.Batch) error {
 // finish judges what can be judged only at the end, and gives everything that is known.
 func (a *analyst) finish() (state.Snapshot, error) {
 	a.detector.Finish()
+	a.process.Finish()
 	alerts := a.detector.Alerts()
 	for i := range alerts {
 		if a.failed == nil && a.ledger.final(&alerts[i]) {
 			a.failed = a.raise(&alerts[i])
 		}
 	}
-	return a.snapshot(a.site, alerts), a.failed
+	snap := a.snapshot(a.site, alerts)
+	snap.Process = a.process.Save(0)
+	return snap, a.failed
 }
 
 // snapshot gives what is known now.

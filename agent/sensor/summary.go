@@ -50,8 +50,9 @@ type Evicted struct {
 	Conversations uint64 `json:"conversations"`
 	Hosts         uint64 `json:"hosts"`
 	Edges         uint64 `json:"edges"`
-	Pairs         uint64 `json:"pairs"`  // of actor and target, with what was done
-	Values        uint64 `json:"values"` // pages of last known process values
+	Pairs         uint64 `json:"pairs"`     // of actor and target, with what was done
+	Values        uint64 `json:"values"`    // pages of last known process values
+	Variables     uint64 `json:"variables"` // process variables left out, or given up for written ones
 	Alerts        uint64 `json:"alerts"`
 	Signals       uint64 `json:"signals"`
 }
@@ -103,10 +104,10 @@ func unparsed(s *pipeline.Stats) Unparsed {
 
 // evicted counts what every table had to forget.
 func (a *analyst) evicted() Evicted {
-	hosts, edges, deeds := a.inventory.Stats(), a.graph.Stats(), a.detector.Stats()
+	hosts, edges, values, deeds := a.inventory.Stats(), a.graph.Stats(), a.process.Stats(), a.detector.Stats()
 	return Evicted{
 		Conversations: a.stats.Evicted, Hosts: hosts.EvictedHosts, Edges: edges.EvictedEdges,
-		Pairs: deeds.EvictedPairs, Values: deeds.EvictedValuePages, Alerts: deeds.DroppedAlerts,
+		Pairs: deeds.EvictedPairs, Values: deeds.EvictedValuePages, Variables: values.LeftOut + values.Evicted, Alerts: deeds.DroppedAlerts,
 		Signals: deeds.DroppedSignals,
 	}
 }

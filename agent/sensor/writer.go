@@ -50,13 +50,21 @@ func (t *told) changed(known map[string]uint64, id string, record any) bool {
 	return true
 }
 
-// write saves a snapshot and spools what has changed since the last one.
-func (w *writer) write(an *analyst, site string) error {
+// saveBudget bounds the process variables that are saved at once, in bytes: those saved longest ago go first.
+const saveBudget = 8 << 20
+
+// write saves a snapshot and spools what has changed since the last one. Of process variables it saves as many as the
+// budget allows; 0: all.
+func (w *writer) write(an *analyst, site string, budget int) error {
 	w.saved = time.Now()
 	snap := an.snapshot(site, an.detector.Alerts())
 	remember(&snap, w.before, w.judged)
+	snap.Process = an.process.Save(budget)
 	w.devices, w.edges, w.alerts = len(snap.Devices), len(snap.Edges), len(snap.Alerts)
 	err := w.dir.state.Save(snap)
+	if err != nil {
+		an.process.Unsaved(snap.Process)
+	}
 	if w.up.spool == nil {
 		return err
 	}

@@ -23,27 +23,34 @@ import (
 	"github.com/spanwatch/spanwatch/agent/detect"
 	"github.com/spanwatch/spanwatch/agent/graph"
 	"github.com/spanwatch/spanwatch/agent/inventory"
+	"github.com/spanwatch/spanwatch/agent/process"
 )
 
 // schema is the version of the tables below. Raise it with every change, and migrate in Open.
-const schema = 1
+const schema = 2
 
-const tables = `
+// migrations hold at index n what makes a directory of schema n one of schema n+1.
+var migrations = [schema]string{`
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE record (
 	kind TEXT NOT NULL, -- device, edge, signal, alert, coverage
 	id   TEXT NOT NULL,
 	body BLOB NOT NULL, -- the record as JSON
 	PRIMARY KEY (kind, id)
-) WITHOUT ROWID;`
+) WITHOUT ROWID;`, `
+CREATE TABLE variables (
+	device TEXT PRIMARY KEY, -- its address
+	body   BLOB NOT NULL     -- its process variables, as package process writes them, zstd
+);`}
 
 // ErrSite is wrapped when the directory belongs to another site.
 var ErrSite = errors.New("state belongs to another site")
 
 // State is an open state directory.
 type State struct {
-	dir string
-	db  *sql.DB
+	dir     string
+	db      *sql.DB
+	version int // of the tables; an older one where the directory is only read
 }
 
 // Snapshot is what a sensor knows at one moment.
@@ -54,6 +61,8 @@ type Snapshot struct {
 	Signals  []detect.Signal
 	Alerts   []detect.Alert
 	Coverage []graph.Coverage
+	// Process is the process variables of devices: when it is saved, of those that have news since they were saved last.
+	Process []process.Saved
 }
 
 // DefaultSite is the site of a new directory that was not told one.
@@ -126,13 +135,15 @@ func (s *State) migrate(path, mode string) error {
 	switch {
 	case version > schema:
 		return fmt.Errorf("state: %s was written by a newer spanwatch-agent (schema %d, this program knows %d): upgrade the program", path, version, schema)
-	case version == schema:
-		return nil
-	case mode == "ro":
+	case version == 0 && mode == "ro":
 		return fmt.Errorf("state: %s holds no records yet", path)
+	case version == schema || mode == "ro":
+		s.version = version
+		return nil
 	}
+	s.version = schema
 	return s.transact(func(tx *sql.Tx) error {
-		_, err := tx.Exec(tables + fmt.Sprintf("PRAGMA user_version = %d;", schema))
+		_, err := tx.Exec(strings.Join(migrations[version:], "\n") + fmt.Sprintf("PRAGMA user_version = %d;", schema))
 		return err
 	})
 }
@@ -188,7 +199,10 @@ func (s *State) Save(snap Snapshot) error {
 		for i := range snap.Coverage {
 			w.write("coverage", fmt.Sprintf("%08d", i), &snap.Coverage[i])
 		}
-		return w.err
+		if w.err != nil {
+			return w.err
+		}
+		return saveVariables(tx, snap.Process)
 	})
 }
 
@@ -239,6 +253,9 @@ func (s *State) Load() (Snapshot, error) {
 		load(s, "alert", &snap.Alerts),
 		load(s, "coverage", &snap.Coverage),
 	)
+	if err == nil {
+		snap.Process, err = s.variables()
+	}
 	return snap, err
 }
 

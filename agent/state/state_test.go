@@ -14,6 +14,7 @@ import (
 	"github.com/spanwatch/spanwatch/agent/detect"
 	"github.com/spanwatch/spanwatch/agent/graph"
 	"github.com/spanwatch/spanwatch/agent/inventory"
+	"github.com/spanwatch/spanwatch/agent/process"
 	"github.com/spanwatch/spanwatch/protocols"
 )
 
@@ -126,5 +127,34 @@ func TestRefused(t *testing.T) {
 	}
 	if _, err := Open(newer, "Plant1"); err == nil {
 		t.Error("a newer state was opened to write")
+	}
+}
+
+// firstSchema is how the directory looked before there were process variables.
+const firstSchema = `
+CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE record (kind TEXT NOT NULL, id TEXT NOT NULL, body BLOB NOT NULL, PRIMARY KEY (kind, id)) WITHOUT ROWID;
+INSERT INTO meta VALUES ('site', 'Plant1');
+INSERT INTO record VALUES ('device', 'd1', '{"id":"d1","site":"Plant1"}');
+PRAGMA user_version = 1;`
+
+func TestDirectoryOfTheVersionBeforeOpens(t *testing.T) {
+	dir := t.TempDir()
+	db, err := sql.Open("sqlite", filepath.Join(dir, "state.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := db.Exec(firstSchema); err != nil {
+		t.Fatal(err)
+	}
+	db.Close()
+	if snap := read(t, dir); len(snap.Devices) != 1 || snap.Process != nil {
+		t.Errorf("read as %+v before it is migrated", snap)
+	}
+	want := process.Saved{Device: "10.0.0.9", Body: []byte("variables")}
+	save(t, dir, "Plant1", Snapshot{Process: []process.Saved{want}})
+	snap := read(t, dir)
+	if diff := cmp.Diff([]process.Saved{want}, snap.Process); diff != "" || len(snap.Devices) != 1 {
+		t.Errorf("%d devices, variables %s", len(snap.Devices), diff)
 	}
 }
