@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"os"
 	"time"
@@ -38,7 +37,7 @@ With CAPTURE it replays these files and reports on them alone; nothing is kept.`
 						return cli.Usagef("--%s is for a report on capture files: name them, or leave it out", name)
 					}
 				}
-				snap, err := known(cmd.Context(), dir)
+				snap, err := known(cmd, dir)
 				if err != nil {
 					return err
 				}
@@ -90,10 +89,11 @@ func settleReplay(cfg *sensor.Config, learnUntil, config string) (err error) {
 	return nil
 }
 
-// known gives what stands in a state directory. A sensor that runs there writes what it knows first.
-func known(ctx context.Context, dir string) (snap state.Snapshot, err error) {
-	if err := admin.Save(ctx, dir); err != nil && !errors.Is(err, admin.ErrNotRunning) {
-		return snap, err
+// known gives what stands in a state directory. A sensor that runs there writes what it knows first; where it cannot, what
+// it wrote before is shown.
+func known(cmd *cobra.Command, dir string) (snap state.Snapshot, err error) {
+	if err := admin.Save(cmd.Context(), dir); err != nil && !errors.Is(err, admin.ErrNotRunning) {
+		cli.Warn(cmd, "the sensor cannot save what it knows now, this is what it saved before: "+err.Error())
 	}
 	s, err := state.OpenRead(dir)
 	if err != nil {

@@ -22,7 +22,7 @@ func show(cmd *cobra.Command, formats []string, write func(io.Writer, state.Snap
 		if err := cli.CheckFormat(format, formats...); err != nil {
 			return err
 		}
-		snap, err := known(cmd.Context(), dir)
+		snap, err := known(cmd, dir)
 		if err != nil {
 			return err
 		}

@@ -49,6 +49,9 @@ func writeHealth(out io.Writer, h *sensor.Health) {
 	fmt.Fprintf(out, "site %s, version %s, up %s, %d workers, %.1f s of processor time, %d MiB at most\n",
 		cli.Printable(h.Site), h.Version, (time.Duration(h.Uptime) * time.Second).String(), h.Workers, h.CPUSeconds, h.MaxRSS>>20)
 	fmt.Fprintf(out, "%d devices, %d edges, %d alerts, saved %s\n", h.Devices, h.Edges, h.Alerts, cli.Stamp(h.Saved))
+	if h.SaveError != "" {
+		fmt.Fprintf(out, "what is known cannot be saved: %s; %d alerts wait in memory\n", cli.Printable(cli.OneLine(h.SaveError)), h.Unraised)
+	}
 	d := h.Counters.Dropped
 	fmt.Fprintf(out, "%d packets read; dropped: %d by network cards, %d for want of room in rings, %d records of the spool\n",
 		h.Counters.Packets, d.NIC, d.Ring, d.Spool)

@@ -33,6 +33,13 @@ var rows = []metric{
 	row("devices", "Devices known at the last save.", prometheus.GaugeValue, func(h *sensor.Health) float64 { return float64(h.Devices) }),
 	row("edges", "Edges known at the last save.", prometheus.GaugeValue, func(h *sensor.Health) float64 { return float64(h.Edges) }),
 	row("alerts", "Alerts known at the last save.", prometheus.GaugeValue, func(h *sensor.Health) float64 { return float64(h.Alerts) }),
+	row("save_failed", "1 while what is known cannot be saved.", prometheus.GaugeValue, func(h *sensor.Health) float64 {
+		if h.SaveError != "" {
+			return 1
+		}
+		return 0
+	}),
+	row("unraised_alerts", "Alerts that cannot be committed, and wait in memory.", prometheus.GaugeValue, func(h *sensor.Health) float64 { return float64(h.Unraised) }),
 	row("waiting_alerts", "Changes of alerts that the collector has not acknowledged.", prometheus.GaugeValue, func(h *sensor.Health) float64 { return float64(h.Waiting.Alerts) }),
 	row("waiting_records", "Other records that the collector has not acknowledged.", prometheus.GaugeValue, func(h *sensor.Health) float64 { return float64(h.Waiting.Routine) }),
 }

@@ -40,12 +40,12 @@ func TestALaterRunForgetsNothing(t *testing.T) {
 		}},
 	}
 	got := now()
-	remember(&got, &before, false)
+	newMemory(&before).remember(&got, false)
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}
 	got = now()
-	remember(&got, &before, true)
+	newMemory(&before).remember(&got, true)
 	if got.Devices[0].Compromise.State != "none" {
 		t.Error("a run with verdicts of its own kept a compromise of an earlier one")
 	}

@@ -20,8 +20,6 @@ import (
 )
 
 const (
-	// saveEvery is how often what is known is written to the state directory and told to the collector.
-	saveEvery = 30 * time.Second
 	// countEvery is how often the kernel's counters are asked for, countLimit how many at once: small portions, so that
 	// capture never waits.
 	countEvery = time.Second
@@ -58,11 +56,14 @@ type Health struct {
 	Edges      int           `json:"edges"`
 	Alerts     int           `json:"alerts"`
 	Saved      time.Time     `json:"saved"`
-	Collector  string        `json:"collector,omitempty"`
-	Waiting    Waiting       `json:"waiting"` // for the collector's acknowledgement
-	Counters   Counters      `json:"counters"`
-	MaxRSS     int64         `json:"max_rss_bytes"`
-	CPUSeconds float64       `json:"cpu_seconds"`
+	// SaveError is why the last save failed; empty when it did not. Unraised counts alerts that cannot be committed.
+	SaveError  string   `json:"save_error,omitempty"`
+	Unraised   int      `json:"unraised,omitempty"`
+	Collector  string   `json:"collector,omitempty"`
+	Waiting    Waiting  `json:"waiting"` // for the collector's acknowledgement
+	Counters   Counters `json:"counters"`
+	MaxRSS     int64    `json:"max_rss_bytes"`
+	CPUSeconds float64  `json:"cpu_seconds"`
 }
 
 // Waiting counts records in the spool.
@@ -139,16 +140,12 @@ func (s *Live) Run(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	an := newAnalyst(s.cfg, verdicts, newLedger(before.Alerts), func(a *detect.Alert) error {
-		if err := up.raise(*a); err != nil || dir.temporary {
-			return err
-		}
-		return dir.state.SaveAlert(a)
-	})
+	w := newWriter(dir, up, &before, len(verdicts) > 0, s.cfg.Log)
+	defer w.close()
+	an := newAnalyst(s.cfg, verdicts, newLedger(before.Alerts), w.raise)
 	if err := an.know(&before); err != nil {
 		return err
 	}
-	w := &writer{dir: dir, up: up, before: &before, judged: len(verdicts) > 0, told: newTold()}
 
 	group, failed := errgroup.WithContext(ctx)
 	group.Go(func() error { return s.drain(failed) })
@@ -204,8 +201,7 @@ func (s *Live) take(an *analyst, w *writer, b *pipeline.Batch) error {
 			an.detector.SetVerdicts(verdicts)
 			w.judged = len(verdicts) > 0
 		case answer := <-s.save:
-			answer <- w.write(an, s.cfg.Site, 0)
-			s.tell(an, w)
+			w.waiting = append(w.waiting, answer)
 		default:
 			more = false
 		}
@@ -217,11 +213,8 @@ func (s *Live) take(an *analyst, w *writer, b *pipeline.Batch) error {
 	if s.beat.Swap(now.UnixNano()) == 0 {
 		close(s.working)
 	}
-	if now.Sub(w.saved) >= saveEvery {
-		if err := w.write(an, s.cfg.Site, saveBudget); err != nil {
-			s.cfg.Log.Error("what is known cannot be saved", "error", err)
-		}
-	}
+	w.fresh = w.fresh || len(b.Flows)+len(b.Events)+len(b.Bindings)+len(b.Notices) > 0
+	w.offer(an, s.cfg.Site, now)
 	if now.Sub(w.toldHealth) >= time.Second {
 		w.toldHealth = now
 		s.tell(an, w)
@@ -252,9 +245,14 @@ func (s *Live) finish(ctx context.Context, an *analyst, w *writer) error {
 	if err != nil {
 		return err
 	}
-	remember(&snap, w.before, w.judged)
-	if err := w.dir.state.Save(snap); err != nil {
+	answer := make(chan error, 1)
+	w.jobs <- job{snap: snap, judged: w.judged, answers: append(w.waiting, answer)}
+	if err := <-answer; err != nil {
 		return err
+	}
+	w.retry()
+	if n := len(w.unraised); n > 0 {
+		s.cfg.Log.Error("alerts are lost: they could not be committed until the end", "count", n)
 	}
 	waiting, err := w.up.finish(ctx, &snap)
 	if err == nil && waiting != "" {
@@ -266,10 +264,11 @@ func (s *Live) finish(ctx context.Context, an *analyst, w *writer) error {
 
 // tell publishes what the sensor says of itself.
 func (s *Live) tell(an *analyst, w *writer) {
-	stats := &an.stats
+	stats, saved := &an.stats, w.saving.Load()
 	h := &Health{
 		Version: s.cfg.Version, Site: s.cfg.Site, Started: s.started, Workers: s.cfg.Workers, Collector: s.cfg.Collector,
-		Devices: w.devices, Edges: w.edges, Alerts: w.alerts, Saved: w.saved.UTC(),
+		Devices: saved.devices, Edges: saved.edges, Alerts: saved.alerts, Saved: saved.saved, SaveError: saved.failed,
+		Unraised: len(w.unraised),
 		Counters: Counters{
 			Packets: stats.Packets, Bytes: stats.Bytes, Conversations: stats.Conversations, Messages: make(map[string]uint64),
 			Dropped: Dropped{Spool: w.up.dropped()}, Unparsed: unparsed(stats), Evicted: an.evicted(), Late: stats.Late,
@@ -332,7 +331,12 @@ func (s *Live) Save(ctx context.Context) error {
 	answer := make(chan error, 1)
 	select {
 	case s.save <- answer:
-		return <-answer
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	select {
+	case err := <-answer:
+		return err
 	case <-ctx.Done():
 		return ctx.Err()
 	}

@@ -120,8 +120,8 @@ func Replay(ctx context.Context, cfg Config) (result *Result, err error) {
 			result.warn(cfg.Verdicts + " holds no verdict: no device is taken for compromised")
 		}
 		result.warn(unmatched(verdicts, cfg.Site, result.Devices))
-		remember(&result.Snapshot, &before, len(verdicts) > 0)
-		if err := dir.state.Save(result.Snapshot); err != nil {
+		newMemory(&before).remember(&result.Snapshot, len(verdicts) > 0)
+		if _, err := dir.state.Save(result.Snapshot); err != nil {
 			return nil, err
 		}
 	}

@@ -3,7 +3,13 @@
 //
 // The directory is 0700 and holds state.db (SQLite), beside the uplink's spool and the sensor's identity. A state belongs
 // to one site for good. A directory written by a newer program is refused, one of an older program is migrated forward.
-// A State is used by one goroutine; several processes may read it while one writes.
+//
+// A save writes what has changed since the last one, all of it or nothing: whenever the process or the machine ends, the
+// directory opens and holds the last save that was completed, or a later one. What cannot be saved, for want of room, is
+// saved by the next save that succeeds.
+//
+// [State.Save] is for one goroutine, [State.SaveAlert] and [State.Site] are for any; several processes may read while one
+// writes.
 package state
 
 import (
@@ -15,6 +21,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"unicode"
 
@@ -26,22 +33,8 @@ import (
 	"github.com/spanwatch/spanwatch/agent/process"
 )
 
-// schema is the version of the tables below. Raise it with every change, and migrate in Open.
-const schema = 2
-
-// migrations hold at index n what makes a directory of schema n one of schema n+1.
-var migrations = [schema]string{`
-CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE record (
-	kind TEXT NOT NULL, -- device, edge, signal, alert, coverage
-	id   TEXT NOT NULL,
-	body BLOB NOT NULL, -- the record as JSON
-	PRIMARY KEY (kind, id)
-) WITHOUT ROWID;`, `
-CREATE TABLE variables (
-	device TEXT PRIMARY KEY, -- its address
-	body   BLOB NOT NULL     -- its process variables, as package process writes them, zstd
-);`}
+// schema is the version of the tables below. Raise it with every change, and add a row to migrations.
+const schema = 3
 
 // ErrSite is wrapped when the directory belongs to another site.
 var ErrSite = errors.New("state belongs to another site")
@@ -50,7 +43,8 @@ var ErrSite = errors.New("state belongs to another site")
 type State struct {
 	dir     string
 	db      *sql.DB
-	version int // of the tables; an older one where the directory is only read
+	version int     // of the tables; an older one where the directory is only read
+	saved   *ledger // what the records say, as they were saved last; nil before the first save
 }
 
 // Snapshot is what a sensor knows at one moment.
@@ -113,6 +107,9 @@ func OpenRead(dir string) (*State, error) {
 
 func open(dir, mode string) (*State, error) {
 	path := filepath.Join(dir, "state.db")
+	if err := recoverJournal(path, mode); err != nil {
+		return nil, err
+	}
 	// No write-ahead log: reading one needs the right to write beside it.
 	dsn := "file:" + path + "?mode=" + mode + "&_pragma=busy_timeout(5000)"
 	db, err := sql.Open("sqlite", dsn)
@@ -138,12 +135,17 @@ func (s *State) migrate(path, mode string) error {
 	case version == 0 && mode == "ro":
 		return fmt.Errorf("state: %s holds no records yet", path)
 	case version == schema || mode == "ro":
-		s.version = version
+		s.version = version // the records of older schemas are read as they are
 		return nil
 	}
 	s.version = schema
 	return s.transact(func(tx *sql.Tx) error {
-		_, err := tx.Exec(strings.Join(migrations[version:], "\n") + fmt.Sprintf("PRAGMA user_version = %d;", schema))
+		for _, migrate := range migrations[version:] {
+			if err := migrate(tx); err != nil {
+				return fmt.Errorf("from schema %d: %w", version, err)
+			}
+		}
+		_, err := tx.Exec(fmt.Sprintf("PRAGMA user_version = %d", schema))
 		return err
 	})
 }
@@ -171,69 +173,13 @@ func (s *State) Site() (string, error) {
 	return site, nil
 }
 
-// Save stores a snapshot. Devices, edges, signals and alerts that were known before and are not in it stay; coverage is replaced.
-func (s *State) Save(snap Snapshot) error {
-	return s.transact(func(tx *sql.Tx) error {
-		put, err := tx.Prepare("INSERT INTO record VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET body = excluded.body")
-		if err != nil {
-			return err
-		}
-		defer put.Close()
-		w := writer{put: put}
-		for i := range snap.Devices {
-			w.write("device", snap.Devices[i].ID, &snap.Devices[i])
-		}
-		for i := range snap.Edges {
-			e := &snap.Edges[i]
-			w.write("edge", EdgeKey(e), e)
-		}
-		for i := range snap.Alerts {
-			w.write("alert", snap.Alerts[i].ID, &snap.Alerts[i])
-		}
-		for i := range snap.Signals {
-			w.write("signal", snap.Signals[i].ID, &snap.Signals[i])
-		}
-		if _, err := tx.Exec("DELETE FROM record WHERE kind = 'coverage'"); err != nil {
-			return err
-		}
-		for i := range snap.Coverage {
-			w.write("coverage", fmt.Sprintf("%08d", i), &snap.Coverage[i])
-		}
-		if w.err != nil {
-			return w.err
-		}
-		return saveVariables(tx, snap.Process)
-	})
-}
-
-// EdgeKey tells edges apart.
-func EdgeKey(e *graph.Edge) string {
-	return fmt.Sprintf("%s %s %s %d %s %s", e.Client, e.Server, e.Protocol, e.Port, e.ClientIP, e.ServerIP)
-}
-
-type writer struct {
-	put *sql.Stmt
-	err error
-}
-
-func (w *writer) write(kind, id string, record any) {
-	if w.err != nil {
-		return
-	}
-	body, err := json.Marshal(record)
-	if err == nil {
-		_, err = w.put.Exec(kind, id, body)
-	}
-	w.err = err
-}
-
 // SaveAlert stores one alert at once.
 func (s *State) SaveAlert(a *detect.Alert) error {
 	body, err := json.Marshal(a)
 	if err != nil {
 		return fmt.Errorf("state: alert %s: %w", a.ID, err)
 	}
-	if _, err := s.db.Exec("INSERT INTO record VALUES ('alert', ?, ?) ON CONFLICT DO UPDATE SET body = excluded.body", a.ID, body); err != nil {
+	if _, err := s.db.Exec(put, kindAlert, a.ID, body); err != nil {
 		return fmt.Errorf("state: write alert: %w", err)
 	}
 	return nil
@@ -247,12 +193,13 @@ func (s *State) Load() (Snapshot, error) {
 		return snap, err
 	}
 	err = errors.Join(
-		load(s, "device", &snap.Devices),
-		load(s, "edge", &snap.Edges),
-		load(s, "signal", &snap.Signals),
-		load(s, "alert", &snap.Alerts),
-		load(s, "coverage", &snap.Coverage),
+		load(s, kindDevice, &snap.Devices),
+		load(s, kindEdge, &snap.Edges),
+		load(s, kindSignal, &snap.Signals),
+		load(s, kindAlert, &snap.Alerts),
+		load(s, kindCoverage, &snap.Coverage),
 	)
+	slices.SortStableFunc(snap.Coverage, compareCoverage)
 	if err == nil {
 		snap.Process, err = s.variables()
 	}

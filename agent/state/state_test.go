@@ -38,7 +38,8 @@ func save(t *testing.T, dir, site string, snap Snapshot) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := errors.Join(s.Save(snap), s.Close()); err != nil {
+	_, err = s.Save(snap)
+	if err := errors.Join(err, s.Close()); err != nil {
 		t.Fatal(err)
 	}
 }
