@@ -168,7 +168,7 @@ func (s *fold) same(e *protocols.Event) bool {
 	o := &s.event
 	return o.Conv == e.Conv && o.Message == e.Message && o.Object == e.Object && o.Action == e.Action && o.Outcome == e.Outcome &&
 		o.From == e.From && o.Part == e.Part && o.Protocol == e.Protocol && o.Carrier == e.Carrier && o.Security == e.Security &&
-		o.Values.Type == e.Values.Type && (o.Answers == 0) == (e.Answers == 0) && bytes.Equal(s.values, e.Values.Raw)
+		o.Values.Type == e.Values.Type && o.Declared == e.Declared && (o.Answers == 0) == (e.Answers == 0) && bytes.Equal(s.values, e.Values.Raw)
 }
 
 // begin makes an event that is told now what may repeat. What its slot had gathered is told before it.
