@@ -74,7 +74,7 @@ func TestEdges(t *testing.T) {
 		{
 			Client: "d1", Server: "d2", ClientIP: "10.0.0.1", ServerIP: "10.0.0.2", Protocol: "toy", Port: 502,
 			Actions: map[string]uint64{"read": 3, "write": 1, "browse": 1},
-			Objects: []Object{{"write", "register 7", 1}, {"browse", "register 1", 1}, {"read", "register 5", 3}},
+			Objects: []Object{{Action: "write", Object: "register 7", Count: 1}, {Action: "browse", Object: "register 1", Count: 1}, {Action: "read", Object: "register 5", Count: 3}},
 			Count:   3, Packets: 6, Bytes: 360, FirstSeen: epoch, LastSeen: epoch.Add(9 * time.Second), Baseline: BaselineLearning,
 		},
 	}
@@ -175,7 +175,7 @@ func TestAlteredObjectsAreKept(t *testing.T) {
 	}
 	g.Event(event(c, protocols.Client, protocols.ActionWrite, 77, 0))
 	e := g.Edges()[0]
-	if len(e.Objects) != 4 || e.Objects[0] != (Object{"write", "register 77", 1}) || g.Stats().DroppedObjects == 0 {
+	if len(e.Objects) != 4 || e.Objects[0] != (Object{Action: "write", Object: "register 77", Count: 1}) || g.Stats().DroppedObjects == 0 {
 		t.Errorf("objects: %+v", e.Objects)
 	}
 }

@@ -25,6 +25,9 @@ func (d *gathered) claims() []claim {
 	if d.routes {
 		add(TypeNetwork, 95, d.first, d.last, "its MAC carries addresses of other networks")
 	}
+	if d.holds {
+		add(TypeNetwork, 60, d.first, d.last, "holds a MAC that routers share")
+	}
 	d.serving(add)
 	d.asking(add)
 	switch {

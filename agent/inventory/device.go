@@ -30,6 +30,16 @@ type Device struct {
 	LastSeen    time.Time  `json:"last_seen"`
 	Facts       []Fact     `json:"facts"`
 	Compromise  Compromise `json:"compromise"`
+	// Mode is the operating mode of a controller as last told: run, stop, program, …; empty: not told.
+	Mode string `json:"mode"`
+	// Owner is who answers for the device, as the operator says.
+	Owner string `json:"owner"`
+	// Aliases are ids under which parts of the device were known before they turned out to be one device.
+	Aliases []string `json:"aliases"`
+	// Addresses is which IP addresses its MACs used when, the latest first, at most 32.
+	Addresses []Address `json:"addresses"`
+	// Changes is what changed of the device, the latest first, at most 64.
+	Changes []Change `json:"changes"`
 	// PublicIP is the address under which the device is seen outside the site, else its lowest IPv4 address.
 	PublicIP string `json:"public_ip"`
 }
@@ -51,6 +61,26 @@ type Fact struct {
 	Confidence uint8             `json:"confidence"` // per cent
 	FirstSeen  time.Time         `json:"first_seen"`
 	LastSeen   time.Time         `json:"last_seen"`
+}
+
+// Address is the use of an address by a device.
+type Address struct {
+	IP        string    `json:"ip"`
+	MAC       string    `json:"mac,omitempty"`
+	FirstSeen time.Time `json:"first_seen"`
+	LastSeen  time.Time `json:"last_seen"`
+	// Device is the id of the device that the address counts for, where that is another one: it was moved, or is claimed.
+	Device string `json:"device,omitempty"`
+}
+
+// Change is that a device said something else of itself than before: its operating mode, its firmware.
+type Change struct {
+	Time   time.Time         `json:"time"` // of the first message that said so
+	Key    protocols.FactKey `json:"key"`
+	Module string            `json:"module,omitempty"`
+	From   string            `json:"from"`
+	To     string            `json:"to"`
+	Source string            `json:"source"`
 }
 
 // Compromise is what verdicts say of a device.

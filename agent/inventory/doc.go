@@ -8,11 +8,18 @@
 // behind a router's MAC every address stands for itself. A device's id follows from that: the hash of site, scope and
 // MAC, or of site, scope and address. Ids given out early stay valid as aliases.
 //
+// Devices with several interfaces are one device where they disclose the same serial number, or name and model, and lie in
+// different networks or next to each other; a MAC that routers share belongs to who holds it. Both are derived too: the
+// evidence stands among the facts, and when something speaks against it the devices are apart again.
+//
+// What the operator says of devices and zones stands above what was found out, and beside it.
+//
 // Multicast, broadcast and unspecified addresses are no devices, nor is what lies beyond a router outside the site's
 // networks and serves no OT. Addresses that never spoke (targets of a scan) are none either.
 //
 // The package does not name protocols: roles follow from actions, sides and the facts that dissectors disclose. Who made
 // the adapter, by the prefix of the MAC, is the last resort when nothing better tells the vendor.
 //
-// An Inventory is owned by one goroutine. Its clock is the packet's. Its tables are bounded: see [Config] and [Stats].
+// Flows and bindings may come in any order; events of one device come in the order of time, or its history lacks the change
+// that came late. An Inventory is owned by one goroutine. Its clock is the packet's. Its tables are bounded: see [Config] and [Stats].
 package inventory

@@ -70,8 +70,14 @@ func (i *Inventory) told(a netip.Addr) *host {
 }
 
 func (i *Inventory) learn(h *host, key factKey, confidence uint8, at time.Time) {
+	h.remember(&key, at)
 	if f := h.facts[key]; f != nil {
-		f.confidence = max(f.confidence, confidence)
+		if confidence > f.confidence {
+			f.confidence = confidence
+			if what := identity(&key, confidence); what != "" {
+				i.identified(h, what)
+			}
+		}
 		if at.Before(f.first) {
 			f.first = at
 		}
@@ -88,6 +94,9 @@ func (i *Inventory) learn(h *host, key factKey, confidence uint8, at time.Time) 
 		i.stats.DroppedFacts++
 	}
 	h.facts[key] = &fact{confidence: confidence, first: at, last: at}
+	if what := identity(&key, confidence); what != "" {
+		i.identified(h, what)
+	}
 }
 
 // forgetFact makes room: the least certain fact goes, among equals the one not seen for longest.
@@ -137,19 +146,17 @@ func text(s string) string {
 	return strings.TrimSpace(s)
 }
 
-// collected is the facts of one device in the making.
-type collected []struct {
+// known is a fact with what tells it apart.
+type known struct {
 	factKey
 	fact
 }
 
+// collected is the facts of one device in the making.
+type collected []known
+
 func (c collected) sort() {
-	slices.SortFunc(c, func(a, b struct {
-		factKey
-		fact
-	}) int {
-		return a.factKey.compare(b.factKey)
-	})
+	slices.SortFunc(c, func(a, b known) int { return cmp.Or(a.factKey.compare(b.factKey), a.first.Compare(b.first)) })
 }
 
 // pick chooses the value of a key for the device itself: facts about the device before facts about a part of it, the

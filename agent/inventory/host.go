@@ -26,6 +26,8 @@ type host struct {
 	protocols   set[string]
 	answered    set[uint16] // ports on which it answered conversations of no protocol of OT
 	facts       map[factKey]*fact
+	keys        set[string] // what it disclosed that tells devices apart
+	runs        []run       // what changed of it
 	did         behaviour
 	worth       worth
 	place       *list.Element // in the queue of its worth; nil for a host without IP
@@ -33,21 +35,23 @@ type host struct {
 
 // binding is a MAC under which an address was seen.
 type binding struct {
-	link   *link
-	first  time.Time
-	proven bool // ARP or neighbour discovery, or a link-local address
+	link        *link
+	first, last time.Time
+	proven      bool // ARP or neighbour discovery, or a link-local address
 }
 
 // link is one MAC and the addresses it carries.
 type link struct {
-	mac    protocols.MAC
-	id     string
-	own    *host // what it said without IP
-	hosts  []*host
-	routes bool // carries more addresses than a host would
-	shared bool // both ends of a conversation used it: it tells nothing
-	first  time.Time
-	idle   *list.Element // in the queue of those that carry no address; nil while it carries some
+	mac     protocols.MAC
+	id      string
+	own     *host // what it said without IP
+	hosts   []*host
+	routes  bool // carries more addresses than a host would
+	virtual bool // shared by a group of routers, one of which holds it
+	keyed   bool // one of its hosts disclosed what tells devices apart
+	shared  bool // both ends of a conversation used it: it tells nothing
+	first   time.Time
+	idle    *list.Element // in the queue of those that carry no address; nil while it carries some
 }
 
 const (
@@ -89,8 +93,8 @@ func (l *link) bare() *host {
 	return l.own
 }
 
-// bind notes that a MAC carried a host's address.
-func (i *Inventory) bind(h *host, m protocols.MAC, at time.Time, proven bool) {
+// bind notes that a MAC carried a host's address in a time.
+func (i *Inventory) bind(h *host, m protocols.MAC, at, until time.Time, proven bool) {
 	if m.IsZero() || m.IsGroup() {
 		return
 	}
@@ -101,10 +105,16 @@ func (i *Inventory) bind(h *host, m protocols.MAC, at time.Time, proven bool) {
 		}
 		if at.Before(b.first) {
 			b.first = at
+			b.link.first = earlier(b.link.first, at)
+			i.moved(h)
+		}
+		if until.After(b.last) {
+			b.last = until
 		}
 		if proven && !b.proven {
 			b.proven = true
 			b.link.judge()
+			i.moved(h)
 		}
 		return
 	}
@@ -122,25 +132,33 @@ func (i *Inventory) bind(h *host, m protocols.MAC, at time.Time, proven bool) {
 	} else {
 		i.stats.DroppedBindings++
 	}
-	h.bindings = append(h.bindings, binding{link: l, first: at, proven: proven})
+	h.bindings = append(h.bindings, binding{link: l, first: at, last: until, proven: proven})
 	l.judge()
+	i.moved(h)
 }
 
 // share marks a MAC that both ends of a conversation used with different addresses: a rewritten capture, or a mirror
 // behind a router. It can tell no hosts apart.
 func (i *Inventory) share(m protocols.MAC) {
-	if l := i.links[m]; l != nil {
+	if l := i.links[m]; l != nil && !l.shared {
 		l.shared = true
+		i.loose = i.loose || l.keyed
 	}
 }
 
-func (h *host) provenOn(l *link) bool {
+// on gives how a host was seen under a MAC.
+func (h *host) on(l *link) (binding, bool) {
 	for _, b := range h.bindings {
 		if b.link == l {
-			return b.proven
+			return b, true
 		}
 	}
-	return false
+	return binding{}, false
+}
+
+func (h *host) provenOn(l *link) bool {
+	b, _ := h.on(l)
+	return b.proven
 }
 
 // judge decides anew whether the MAC routes: IPv4 addresses count each, IPv6 addresses by network, because one host
@@ -166,7 +184,7 @@ func (l *link) judge() {
 	}
 }
 
-// best gives the MAC that an address belongs to: proven before seen, a host's before a router's, the earliest before
+// best gives the MAC that an address belongs to: a device's own before one that routers share, proven before seen, a host's before a router's, the earliest before
 // later ones, so that a MAC that claims the address later takes nothing over.
 func (h *host) best() (binding, bool) {
 	if len(h.bindings) == 0 {
@@ -174,11 +192,19 @@ func (h *host) best() (binding, bool) {
 	}
 	return slices.MinFunc(h.bindings, func(a, b binding) int {
 		return cmp.Or(
+			compareBool(a.link.virtual, b.link.virtual),
 			-compareBool(a.proven, b.proven),
 			compareBool(a.link.routes, b.link.routes),
 			a.first.Compare(b.first),
 			slices.Compare(a.link.mac[:], b.link.mac[:]))
 	}), true
+}
+
+func earlier(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
+	}
+	return a
 }
 
 func compareBool(a, b bool) int {
@@ -195,6 +221,11 @@ func compareBool(a, b bool) int {
 // place gives the MAC whose device the host is part of; nil when its address stands for itself.
 func (i *Inventory) place(h *host) *link {
 	if h.self != nil {
+		if h.self.virtual {
+			if l := i.owner(h.self); l != nil {
+				return l
+			}
+		}
 		return h.self
 	}
 	b, ok := h.best()
@@ -202,9 +233,14 @@ func (i *Inventory) place(h *host) *link {
 		return nil
 	}
 	if b.proven {
+		if b.link.virtual {
+			if l := i.owner(b.link); l != nil {
+				return l
+			}
+		}
 		return b.link
 	}
-	if b.link.routes {
+	if b.link.routes || b.link.virtual {
 		return nil
 	}
 	for _, o := range b.link.hosts {

@@ -17,6 +17,9 @@ type Config struct {
 	// Networks are the site's own; empty: the private, shared and link-local ranges. Public networks in which an
 	// address proved to be on link, or serves OT, belong to the site either way.
 	Networks []netip.Prefix
+	// Devices are what the operator says of devices, Zones the parts of the site.
+	Devices []Override
+	Zones   []Zone
 	// MaxDevices bounds the addresses remembered; default 20,000. Those that never spoke go first, then those without a
 	// part in OT; among equals the least recently used.
 	MaxDevices int
@@ -63,6 +66,10 @@ type Inventory struct {
 	stats      Stats
 	queues     [worths]list.List // the hosts by worth, each in the order of last use
 	idle       list.List         // the links that carry no address, in the order of last use
+	operator   operator
+	identities map[string][]*host // who disclosed what tells devices apart
+	unions     map[anchor]*union  // derived from identities
+	loose      bool               // unions must be derived anew
 }
 
 // New makes an empty Inventory.
@@ -86,6 +93,9 @@ func New(c Config) *Inventory {
 		published:  make(map[netip.Prefix]bool),
 		byID:       make(map[string]ref),
 		compromise: make(map[string]Compromise),
+		operator:   newOperator(c.Devices, c.Zones),
+		identities: make(map[string][]*host),
+		unions:     make(map[anchor]*union),
 	}
 }
 
@@ -106,7 +116,7 @@ func (i *Inventory) Binding(b protocols.Binding) {
 	i.spoke(h)
 	h.seen(b.Time, b.Time)
 	h.vlans.add(b.VLAN)
-	i.bind(h, b.MAC, b.Time, b.OnLink || b.Addr.IsLinkLocalUnicast())
+	i.bind(h, b.MAC, b.Time, b.Time, b.OnLink || b.Addr.IsLinkLocalUnicast())
 	if b.OnLink {
 		i.publish(h.addr)
 	}
@@ -179,7 +189,7 @@ func (i *Inventory) endpoints(c *protocols.Conversation, first, last time.Time, 
 			h.vlans.add(v)
 		}
 		if e.Addr.IsValid() && !e.MAC.IsZero() {
-			i.bind(h, e.MAC, first, e.Addr.IsLinkLocalUnicast() && e.Addr.Is6())
+			i.bind(h, e.MAC, first, last, e.Addr.IsLinkLocalUnicast() && e.Addr.Is6())
 			if c.Client.MAC == c.Server.MAC && c.Client.Addr != c.Server.Addr {
 				i.share(e.MAC)
 			}
@@ -238,13 +248,23 @@ type ref struct {
 }
 
 func (i *Inventory) id(h *host) string {
-	if l := i.place(h); l != nil {
+	a := i.anchor(h)
+	if u := i.union(a); u != nil {
+		a = u.anchors[0]
+	}
+	return i.idOf(a)
+}
+
+// idOf gives the id that follows from an anchor alone.
+func (i *Inventory) idOf(a anchor) string {
+	if l := a.link; l != nil {
 		if l.id == "" {
 			l.id = i.hash("mac", l.mac.String())
 			i.byID[l.id] = ref{link: l}
 		}
 		return l.id
 	}
+	h := a.host
 	if h.id == "" {
 		h.id = i.hash("ip", h.addr.String())
 		i.byID[h.id] = ref{host: h}
@@ -275,33 +295,43 @@ func (i *Inventory) Units(id string) []Device {
 // members gives the hosts of the device that an id was given for.
 func (i *Inventory) members(id string) []*host {
 	r := i.byID[id]
-	l := r.link
-	if r.host != nil {
+	var a anchor
+	switch {
+	case r.host != nil:
 		if !i.isDevice(r.host) {
 			return nil
 		}
-		if l = i.place(r.host); l == nil {
-			return []*host{r.host}
+		a = i.anchor(r.host)
+	case r.link != nil:
+		a = anchor{link: r.link}
+		if r.link.virtual {
+			if l := i.owner(r.link); l != nil {
+				a.link = l
+			}
 		}
-	}
-	if l == nil {
+	default:
 		return nil
 	}
-	var hosts []*host
-	if l.own != nil && i.isDevice(l.own) {
-		hosts = append(hosts, l.own)
-	}
-	for _, h := range l.hosts {
-		if i.place(h) == l && i.isDevice(h) {
-			hosts = append(hosts, h)
-		}
-	}
-	if len(hosts) == 0 && len(l.hosts) > 0 && i.isDevice(l.hosts[0]) {
+	hosts := i.hostsOf(a)
+	if l := r.link; len(hosts) == 0 && l != nil && len(l.hosts) > 0 && i.isDevice(l.hosts[0]) {
 		// The id was given before the MAC proved to carry others; the first address is whom it was given for.
 		return i.members(i.id(l.hosts[0]))
 	}
+	if u := i.union(a); u != nil && len(hosts) > 0 {
+		hosts = hosts[:0]
+		for _, a := range u.anchors {
+			hosts = append(hosts, i.hostsOf(a)...)
+		}
+	}
 	sortHosts(hosts)
 	return hosts
+}
+
+func (i *Inventory) hostsOf(a anchor) []*host {
+	if a.link != nil {
+		return i.carried(a.link)
+	}
+	return []*host{a.host}
 }
 
 // UnitID gives the id of a unit behind a device.

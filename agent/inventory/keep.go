@@ -79,6 +79,8 @@ func (i *Inventory) forget(h *host) {
 	if h.inside {
 		i.private--
 	}
+	i.moved(h)
+	i.unidentify(h)
 	for _, b := range h.bindings {
 		at := slices.Index(b.link.hosts, h)
 		if at < 0 {
@@ -97,6 +99,10 @@ func (i *Inventory) link(m protocols.MAC, at time.Time) *link {
 		if l.idle != nil {
 			i.idle.MoveToBack(l.idle)
 		}
+		if at.Before(l.first) {
+			l.first = at
+			i.loose = i.loose || l.keyed
+		}
 		return l
 	}
 	if len(i.links) >= i.config.MaxDevices {
@@ -107,7 +113,7 @@ func (i *Inventory) link(m protocols.MAC, at time.Time) *link {
 		}
 		i.forgetLink(first.Value.(*link))
 	}
-	l := &link{mac: m, first: at}
+	l := &link{mac: m, first: at, virtual: isVirtual(m)}
 	i.links[m] = l
 	i.rest(l)
 	return l

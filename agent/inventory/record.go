@@ -13,11 +13,13 @@ import (
 // gathered is what the hosts of one device add up to.
 type gathered struct {
 	hosts       []*host
-	link        *link // nil: known by address
+	links       []*link // its MACs, and those that routers share and it holds; none: known by address
+	union       *union  // nil: one anchor alone
 	did         behaviour
 	units       []uint16
 	answered    set[uint16]
 	routes      bool
+	holds       bool // a MAC that routers share
 	calls       bool
 	errands     bool
 	missed      set[uint32]
@@ -26,9 +28,9 @@ type gathered struct {
 }
 
 func (i *Inventory) gather(hosts []*host) *gathered {
-	d := &gathered{hosts: hosts, link: i.place(hosts[0])}
-	d.routes = d.link != nil && d.link.routes && !d.link.shared
+	d := &gathered{hosts: hosts, union: i.union(i.anchor(hosts[0]))}
 	for _, h := range hosts {
+		d.on(i, i.place(h))
 		d.did.merge(h.did)
 		d.answered.union(h.answered)
 		d.calls, d.errands = d.calls || h.calls, d.errands || h.errands
@@ -42,16 +44,29 @@ func (i *Inventory) gather(hosts []*host) *gathered {
 		units := h.did.units.devices()
 		d.units = append(d.units, units...)
 		for k, f := range h.facts {
-			d.facts = append(d.facts, struct {
-				factKey
-				fact
-			}{k, *f})
+			d.facts = append(d.facts, known{k, *f})
 		}
 	}
 	d.facts.sort()
 	slices.Sort(d.units)
 	d.units = slices.Compact(d.units)
 	return d
+}
+
+// on notes that a device has a MAC, and holds what routers share.
+func (d *gathered) on(i *Inventory, l *link) {
+	if l == nil || slices.Contains(d.links, l) {
+		return
+	}
+	d.links = append(d.links, l)
+	d.routes = d.routes || l.routes && !l.shared
+	if !l.virtual {
+		for _, v := range i.held(l) {
+			d.links = append(d.links, v)
+			d.routes = d.routes || v.routes && !v.shared
+			d.holds = true
+		}
+	}
 }
 
 // only reports whether every host of the device fits.
@@ -91,6 +106,7 @@ func sortHosts(g []*host) {
 // Devices gives every device as it is known now, sorted by id.
 func (i *Inventory) Devices() []Device {
 	var all []Device
+	i.loose = true // what speaks against a merge may have changed
 	for id, hosts := range i.groups() {
 		all = append(all, i.records(id, hosts)...)
 	}
@@ -114,6 +130,7 @@ func (i *Inventory) record(id string, d *gathered) (Device, map[uint16]collected
 	v := Device{
 		ID: id, Site: i.config.Site, Names: []string{}, IPs: []string{}, MACs: []string{}, VLANs: []uint16{},
 		Modules: []Module{}, Protocols: []string{}, Facts: []Fact{}, FirstSeen: d.first, LastSeen: d.last,
+		Aliases: []string{}, Addresses: []Address{}, Changes: []Change{},
 	}
 	byUnit := make(map[uint16]collected)
 	var own collected
@@ -136,17 +153,22 @@ func (i *Inventory) record(id string, d *gathered) (Device, map[uint16]collected
 	v.VLANs = append(v.VLANs, vlans...)
 	v.Protocols = append(v.Protocols, labels...)
 	v.MACs = i.macs(d)
-	if d.link != nil {
-		if k, f, ok := adapterFact(d.link.mac, d.first, d.last); ok {
-			own = append(own, struct {
-				factKey
-				fact
-			}{k, f})
+	for _, l := range d.links {
+		if k, f, ok := adapterFact(l.mac, d.first, d.last); ok {
+			own = append(own, known{k, f})
 		}
+	}
+	if d.union != nil {
+		own = append(own, d.union.facts()...)
+		v.Aliases = d.union.aliases(i)
 	}
 	claims := append(d.claims(), own.claims()...)
 	describe(&v, own, claims, d.did.asked.stays() || d.dedicated())
+	v.Mode, v.Changes = d.history()
+	v.Addresses = i.addresses(id, d)
 	v.PublicIP = publicIP(d.hosts)
+	i.operator.apply(&v, d)
+	v.sortFacts()
 	v.Compromise = i.compromised(id, d)
 	return v, byUnit
 }
@@ -195,6 +217,9 @@ func describe(v *Device, own collected, claims []claim, resident bool) {
 			})
 		}
 	}
+}
+
+func (v *Device) sortFacts() {
 	slices.SortFunc(v.Facts, func(a, b Fact) int {
 		return cmp.Or(cmp.Compare(a.Key, b.Key), cmp.Compare(a.Module, b.Module), -cmp.Compare(a.Confidence, b.Confidence),
 			cmp.Compare(a.Value, b.Value), cmp.Compare(a.Source, b.Source), a.FirstSeen.Compare(b.FirstSeen))
@@ -206,13 +231,14 @@ func (i *Inventory) unit(parent Device, d *gathered, byUnit map[uint16]collected
 	v := Device{
 		ID: i.UnitID(parent.ID, unit), Site: parent.Site, Parent: parent.ID, IPs: []string{}, MACs: []string{},
 		VLANs: parent.VLANs, Protocols: parent.Protocols, Facts: []Fact{}, FirstSeen: d.did.first, LastSeen: d.did.last,
-		Zone: parent.Zone, Compromise: Compromise{State: "none"},
+		Zone: parent.Zone, Compromise: Compromise{State: "none"}, Aliases: []string{}, Addresses: []Address{}, Changes: []Change{},
 	}
 	reason := "behaviour: answers as unit " + strconv.Itoa(int(unit)) + " behind a gateway"
 	describe(&v, byUnit[unit], []claim{{TypeIO, 40, reason, d.did.first, d.did.last}}, true)
 	if len(v.Names) == 0 {
 		v.Names = []string{"unit " + strconv.Itoa(int(unit))}
 	}
+	v.sortFacts()
 	return v
 }
 
@@ -246,13 +272,16 @@ func (c collected) modules() []Module {
 // macs gives the MACs of a device: its own, and those under which its addresses were proved and that are nobody
 // else's (a replaced card).
 func (i *Inventory) macs(d *gathered) []string {
-	if d.link == nil {
+	if len(d.links) == 0 {
 		return []string{}
 	}
-	all := set[string]{d.link.mac.String()}
+	var all set[string]
+	for _, l := range d.links {
+		all.add(l.mac.String())
+	}
 	for _, h := range d.hosts {
 		for _, b := range h.bindings {
-			if b.proven && b.link != d.link && !slices.ContainsFunc(b.link.hosts, func(o *host) bool { return i.place(o) == b.link }) {
+			if b.proven && !slices.Contains(d.links, b.link) && !slices.ContainsFunc(b.link.hosts, func(o *host) bool { return i.place(o) == b.link }) {
 				all.add(b.link.mac.String())
 			}
 		}
@@ -292,7 +321,7 @@ func (i *Inventory) compromised(id string, d *gathered) Compromise {
 	for _, h := range d.hosts {
 		ids = append(ids, h.id)
 		for _, b := range h.bindings {
-			if b.link == d.link {
+			if slices.Contains(d.links, b.link) {
 				ids = append(ids, b.link.id)
 			}
 		}
@@ -313,8 +342,9 @@ func (i *Inventory) Identity(e protocols.Endpoint) (id string, macs, names []str
 		return "", nil, nil
 	}
 	id = i.id(h)
-	d := &gathered{hosts: i.members(id), link: i.place(h)}
+	d := &gathered{hosts: i.members(id)}
 	for _, h := range d.hosts {
+		d.on(i, i.place(h))
 		for k := range h.facts {
 			switch {
 			case k.module != "" || k.unit != 0:
@@ -323,6 +353,9 @@ func (i *Inventory) Identity(e protocols.Endpoint) (id string, macs, names []str
 			case k.key == protocols.FactFQDN:
 				names = append(names, k.value, label(k.value))
 			}
+		}
+		if o := i.operator.about(h); o != nil && o.Called != "" {
+			names = append(names, o.Called)
 		}
 	}
 	slices.Sort(names)

@@ -27,6 +27,9 @@ type File struct {
 	Collector  string    `yaml:"collector"`
 	Identity   string    `yaml:"identity"`
 	State      string    `yaml:"state"`
+	// Zones are the parts of the site; without any a division is proposed. Devices is what the operator says of devices.
+	Zones   []ZoneFile   `yaml:"zones"`
+	Devices []DeviceFile `yaml:"devices"`
 
 	// What follows is for a sensor on interfaces; a replay reads it and does nothing with it.
 
@@ -101,6 +104,9 @@ func (file *File) check() error {
 			return fmt.Errorf("%s: %d: choose %d to %d", limit.name, limit.value, limit.low, limit.high)
 		}
 	}
+	if _, _, err := file.site(); err != nil {
+		return err
+	}
 	return live.CheckMode(file.Mode)
 }
 
@@ -109,6 +115,7 @@ func (file *File) Apply(c *Config) {
 	for _, n := range file.Networks {
 		c.Networks = append(c.Networks, netip.MustParsePrefix(n))
 	}
+	c.Devices, c.Zones, _ = file.site() // what was read was checked
 	fill(&c.Site, file.Site)
 	fill(&c.Verdicts, file.Verdicts)
 	fill(&c.LearnUntil, file.LearnUntil)

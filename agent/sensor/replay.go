@@ -35,9 +35,11 @@ type Config struct {
 	LearnUntil time.Time
 	Workers    int            // 0: as many as there are processors
 	Networks   []netip.Prefix // the site's own; empty: the private ranges
-	Speed      float64        // 0: as fast as possible; 1: as captured
-	Collector  string         // host:port; empty: no uplink
-	Identity   string         // directory of the certificate; empty: identity in the state directory
+	Devices    []inventory.Override
+	Zones      []inventory.Zone
+	Speed      float64 // 0: as fast as possible; 1: as captured
+	Collector  string  // host:port; empty: no uplink
+	Identity   string  // directory of the certificate; empty: identity in the state directory
 	// DrainTimeout is how long the end of a replay waits for the collector to acknowledge what was sent.
 	DrainTimeout time.Duration
 	Version      string
@@ -212,7 +214,7 @@ func newAnalyst(cfg Config, verdicts []detect.Verdict, known *ledger, raise func
 			files[i] = filepath.Base(path)
 		}
 	}
-	a.inventory = inventory.New(inventory.Config{Site: cfg.Site, Networks: cfg.Networks})
+	a.inventory = inventory.New(inventory.Config{Site: cfg.Site, Networks: cfg.Networks, Devices: cfg.Devices, Zones: cfg.Zones})
 	a.graph = graph.New(graph.Config{LearnUntil: cfg.LearnUntil}, a.inventory.ID)
 	a.process = process.New(process.Config{LearnUntil: cfg.LearnUntil}, a.inventory.ID)
 	a.detector = detect.New(detect.Config{

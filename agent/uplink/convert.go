@@ -57,7 +57,17 @@ func deviceMessage(d inventory.Device) *spanwatchv1.Device {
 		Compromise: &spanwatchv1.Compromise{
 			State: d.Compromise.State, Since: stampOf(d.Compromise.Since), Verdicts: d.Compromise.Verdicts,
 		},
-		PublicIp: d.PublicIP,
+		PublicIp: d.PublicIP, Mode: d.Mode, Owner: d.Owner, Aliases: d.Aliases,
+		Addresses: each(d.Addresses, func(a inventory.Address) *spanwatchv1.DeviceAddress {
+			return &spanwatchv1.DeviceAddress{
+				Ip: a.IP, Mac: a.MAC, FirstSeen: stamp(a.FirstSeen), LastSeen: stamp(a.LastSeen), Device: a.Device,
+			}
+		}),
+		Changes: each(d.Changes, func(c inventory.Change) *spanwatchv1.DeviceChange {
+			return &spanwatchv1.DeviceChange{
+				Time: stamp(c.Time), Key: string(c.Key), Module: c.Module, From: c.From, To: c.To, Source: c.Source,
+			}
+		}),
 	}
 }
 
@@ -66,10 +76,20 @@ func edgeMessage(e graph.Edge) *spanwatchv1.Edge {
 		Client: e.Client, Server: e.Server, ClientIp: e.ClientIP, ServerIp: e.ServerIP, Protocol: e.Protocol,
 		Port: uint32(e.Port), Actions: e.Actions,
 		Objects: each(e.Objects, func(o graph.Object) *spanwatchv1.EdgeObject {
-			return &spanwatchv1.EdgeObject{Action: o.Action, Object: o.Object, Count: o.Count}
+			return &spanwatchv1.EdgeObject{
+				Action: o.Action, Object: o.Object, Count: o.Count, FirstSeen: stamp(o.FirstSeen), LastSeen: stamp(o.LastSeen),
+				Baseline: o.Baseline,
+			}
 		}),
 		ObjectCount: e.Count, Packets: e.Packets, Bytes: e.Bytes, FirstSeen: stamp(e.FirstSeen),
-		LastSeen: stamp(e.LastSeen), Baseline: e.Baseline,
+		LastSeen: stamp(e.LastSeen), Baseline: e.Baseline, PacketsOut: e.PacketsOut, PacketsIn: e.PacketsIn,
+		BytesOut: e.BytesOut, BytesIn: e.BytesIn, IntervalSeconds: e.Interval, JitterSeconds: e.Jitter, Periodic: e.Periodic,
+		ClientZone: e.ClientZone, ServerZone: e.ServerZone,
+		Acts: each(e.Acts, func(a graph.Act) *spanwatchv1.EdgeAction {
+			return &spanwatchv1.EdgeAction{
+				Action: a.Action, Count: a.Count, FirstSeen: stamp(a.FirstSeen), LastSeen: stamp(a.LastSeen), Baseline: a.Baseline,
+			}
+		}),
 	}
 }
 

@@ -55,6 +55,14 @@ func (c *converter) within(what string, n, most uint32) uint32 {
 	return n
 }
 
+// seconds takes a length of time; what no record can hold is none.
+func seconds(s float64) float64 {
+	if !(s >= 0 && s <= math.MaxInt64) {
+		return 0
+	}
+	return s
+}
+
 // list converts a list. It is never nil, so that it shows as empty and not as null.
 func list[From, To any](all []From, convert func(From) To) []To {
 	out := make([]To, len(all))
@@ -90,7 +98,19 @@ func device(m *spanwatchv1.Device) (store.Device, *invalid) {
 			State: m.GetCompromise().GetState(), Since: c.moment("compromised since", m.GetCompromise().GetSince()),
 			Verdicts: m.GetCompromise().GetVerdicts(),
 		},
-		PublicIP: m.GetPublicIp(),
+		PublicIP: m.GetPublicIp(), Mode: m.GetMode(), Owner: m.GetOwner(), Aliases: texts(m.GetAliases()),
+		Addresses: list(m.GetAddresses(), func(a *spanwatchv1.DeviceAddress) store.Address {
+			return store.Address{
+				IP: a.GetIp(), MAC: a.GetMac(), FirstSeen: c.time("first seen", a.GetFirstSeen()),
+				LastSeen: c.time("last seen", a.GetLastSeen()), Device: a.GetDevice(),
+			}
+		}),
+		Changes: list(m.GetChanges(), func(x *spanwatchv1.DeviceChange) store.Change {
+			return store.Change{
+				Time: c.time("time of a change", x.GetTime()), Key: x.GetKey(), Module: x.GetModule(), From: x.GetFrom(), To: x.GetTo(),
+				Source: x.GetSource(),
+			}
+		}),
 	}
 	return d, c.invalid
 }
@@ -105,11 +125,22 @@ func edge(m *spanwatchv1.Edge) (store.Edge, *invalid) {
 		Client: m.GetClient(), Server: m.GetServer(), ClientIP: m.GetClientIp(), ServerIP: m.GetServerIp(),
 		Protocol: m.GetProtocol(), Port: uint16(c.within("port", m.GetPort(), math.MaxUint16)), Actions: actions,
 		Objects: list(m.GetObjects(), func(o *spanwatchv1.EdgeObject) store.EdgeObject {
-			return store.EdgeObject{Action: o.GetAction(), Object: o.GetObject(), Count: o.GetCount()}
+			return store.EdgeObject{
+				Action: o.GetAction(), Object: o.GetObject(), Count: o.GetCount(), FirstSeen: c.time("first seen", o.GetFirstSeen()),
+				LastSeen: c.time("last seen", o.GetLastSeen()), Baseline: o.GetBaseline(),
+			}
 		}),
 		ObjectCount: m.GetObjectCount(), Packets: m.GetPackets(), Bytes: m.GetBytes(),
 		FirstSeen: c.time("first seen", m.GetFirstSeen()), LastSeen: c.time("last seen", m.GetLastSeen()),
-		Baseline: m.GetBaseline(),
+		Baseline: m.GetBaseline(), PacketsOut: m.GetPacketsOut(), PacketsIn: m.GetPacketsIn(), BytesOut: m.GetBytesOut(),
+		BytesIn: m.GetBytesIn(), Interval: seconds(m.GetIntervalSeconds()), Jitter: seconds(m.GetJitterSeconds()), Periodic: m.GetPeriodic(),
+		ClientZone: m.GetClientZone(), ServerZone: m.GetServerZone(),
+		Acts: list(m.GetActs(), func(a *spanwatchv1.EdgeAction) store.EdgeAction {
+			return store.EdgeAction{
+				Action: a.GetAction(), Count: a.GetCount(), FirstSeen: c.time("first seen", a.GetFirstSeen()),
+				LastSeen: c.time("last seen", a.GetLastSeen()), Baseline: a.GetBaseline(),
+			}
+		}),
 	}
 	// An end outside the site has no device: its address is its name.
 	c.id("client", e.Client+e.ClientIP)

@@ -3,6 +3,8 @@ package ingest_test
 import (
 	"encoding/json"
 	"fmt"
+	"math"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -98,6 +100,34 @@ func (f *filler) value(field protoreflect.FieldDescriptor) (protoreflect.Value, 
 			return protoreflect.ValueOfUint32(uint32(f.n % 100)), fmt.Sprintf(`"confidence":%d`, f.n%100)
 		}
 		return protoreflect.ValueOfUint32(uint32(20000 + f.n)), fmt.Sprint(20000 + f.n)
+	case protoreflect.DoubleKind:
+		return protoreflect.ValueOfFloat64(30000.5 + float64(f.n)), fmt.Sprint(30000.5 + float64(f.n))
+	case protoreflect.BoolKind: // its name alone tells it
+		return protoreflect.ValueOfBool(true), fmt.Sprintf(`"%s":true`, field.Name())
 	}
 	panic("a field of a kind that the test does not know: " + field.FullName())
+}
+
+// A length of time that no record can hold stops neither the edge nor what comes with it.
+func TestIntervalsAreNumbers(t *testing.T) {
+	p := newPlant(t, nil, nil)
+	s, _ := p.connect(p.dial(p.ca, "north", "s1"), "e")
+	bad := []float64{math.NaN(), math.Inf(1), -1}
+	records := make([]*pb.Record, 0, len(bad)+1)
+	for n, seconds := range append(bad, 2.5) {
+		records = append(records, &pb.Record{Sequence: uint64(n + 1), Body: &pb.Record_Edge{Edge: &pb.Edge{
+			Client: fmt.Sprint("c", n), Server: "d", IntervalSeconds: seconds,
+		}}})
+	}
+	s.batch(routine("e", records...))
+	s.ack()
+	edges, err := p.store.Edges(t.Context(), "north")
+	var got []float64
+	for _, e := range edges {
+		got = append(got, e.Interval)
+	}
+	slices.Sort(got)
+	if want := []float64{0, 0, 0, 2.5}; err != nil || !slices.Equal(got, want) {
+		t.Errorf("%v, stored %v, want %v", err, got, want)
+	}
 }

@@ -118,6 +118,30 @@ type Device struct {
 	Facts       []Fact     `json:"facts"`
 	Compromise  Compromise `json:"compromise"`
 	PublicIP    string     `json:"public_ip"`
+	Mode        string     `json:"mode"`
+	Owner       string     `json:"owner"`
+	Aliases     []string   `json:"aliases"`
+	Addresses   []Address  `json:"addresses"`
+	Changes     []Change   `json:"changes"`
+}
+
+// Address is the use of an address by a device.
+type Address struct {
+	IP        string    `json:"ip"`
+	MAC       string    `json:"mac,omitempty"`
+	FirstSeen time.Time `json:"first_seen"`
+	LastSeen  time.Time `json:"last_seen"`
+	Device    string    `json:"device,omitempty"`
+}
+
+// Change is that a device said something else of itself than before.
+type Change struct {
+	Time   time.Time `json:"time"`
+	Key    string    `json:"key"`
+	Module string    `json:"module,omitempty"`
+	From   string    `json:"from"`
+	To     string    `json:"to"`
+	Source string    `json:"source"`
 }
 
 // Module is a part of a device.
@@ -163,13 +187,35 @@ type Edge struct {
 	FirstSeen   time.Time         `json:"first_seen"`
 	LastSeen    time.Time         `json:"last_seen"`
 	Baseline    string            `json:"baseline"`
+	PacketsOut  uint64            `json:"packets_out"`
+	PacketsIn   uint64            `json:"packets_in"`
+	BytesOut    uint64            `json:"bytes_out"`
+	BytesIn     uint64            `json:"bytes_in"`
+	Interval    float64           `json:"interval_seconds"`
+	Jitter      float64           `json:"jitter_seconds"`
+	Periodic    bool              `json:"periodic"`
+	ClientZone  string            `json:"client_zone"`
+	ServerZone  string            `json:"server_zone"`
+	Acts        []EdgeAction      `json:"acts"`
 }
 
 // EdgeObject is what was touched over an edge, and how often.
 type EdgeObject struct {
-	Action string `json:"action"`
-	Object string `json:"object"`
-	Count  uint64 `json:"count"`
+	Action    string    `json:"action"`
+	Object    string    `json:"object"`
+	Count     uint64    `json:"count"`
+	FirstSeen time.Time `json:"first_seen"`
+	LastSeen  time.Time `json:"last_seen"`
+	Baseline  string    `json:"baseline"`
+}
+
+// EdgeAction is what was done over an edge, since when.
+type EdgeAction struct {
+	Action    string    `json:"action"`
+	Count     uint64    `json:"count"`
+	FirstSeen time.Time `json:"first_seen"`
+	LastSeen  time.Time `json:"last_seen"`
+	Baseline  string    `json:"baseline"`
 }
 
 // Alert is one finding about one actor and one target, as the sensor's alert record has it.

@@ -105,7 +105,17 @@ func deviceMessage(d store.Device) *pb.Device {
 		Firmware: d.Firmware, Serial: d.Serial, Type: d.Type, Category: d.Category, Purdue: d.Purdue, Zone: d.Zone,
 		Criticality: d.Criticality, Protocols: d.Protocols, FirstSeen: timestamp(d.FirstSeen), LastSeen: timestamp(d.LastSeen),
 		Compromise: &pb.Compromise{State: d.Compromise.State, Since: optional(d.Compromise.Since), Verdicts: d.Compromise.Verdicts},
-		PublicIp:   d.PublicIP,
+		PublicIp:   d.PublicIP, Mode: d.Mode, Owner: d.Owner, Aliases: d.Aliases,
+	}
+	for _, a := range d.Addresses {
+		m.Addresses = append(m.Addresses, &pb.DeviceAddress{
+			Ip: a.IP, Mac: a.MAC, FirstSeen: timestamp(a.FirstSeen), LastSeen: timestamp(a.LastSeen), Device: a.Device,
+		})
+	}
+	for _, c := range d.Changes {
+		m.Changes = append(m.Changes, &pb.DeviceChange{
+			Time: timestamp(c.Time), Key: c.Key, Module: c.Module, From: c.From, To: c.To, Source: c.Source,
+		})
 	}
 	for _, v := range d.VLANs {
 		m.Vlans = append(m.Vlans, uint32(v))
@@ -127,9 +137,19 @@ func edgeMessage(e store.Edge) *pb.Edge {
 		Client: e.Client, Server: e.Server, ClientIp: e.ClientIP, ServerIp: e.ServerIP, Protocol: e.Protocol, Port: uint32(e.Port),
 		Actions: e.Actions, ObjectCount: e.ObjectCount, Packets: e.Packets, Bytes: e.Bytes,
 		FirstSeen: timestamp(e.FirstSeen), LastSeen: timestamp(e.LastSeen), Baseline: e.Baseline,
+		PacketsOut: e.PacketsOut, PacketsIn: e.PacketsIn, BytesOut: e.BytesOut, BytesIn: e.BytesIn,
+		IntervalSeconds: e.Interval, JitterSeconds: e.Jitter, Periodic: e.Periodic, ClientZone: e.ClientZone, ServerZone: e.ServerZone,
 	}
 	for _, o := range e.Objects {
-		m.Objects = append(m.Objects, &pb.EdgeObject{Action: o.Action, Object: o.Object, Count: o.Count})
+		m.Objects = append(m.Objects, &pb.EdgeObject{
+			Action: o.Action, Object: o.Object, Count: o.Count, FirstSeen: timestamp(o.FirstSeen), LastSeen: timestamp(o.LastSeen),
+			Baseline: o.Baseline,
+		})
+	}
+	for _, a := range e.Acts {
+		m.Acts = append(m.Acts, &pb.EdgeAction{
+			Action: a.Action, Count: a.Count, FirstSeen: timestamp(a.FirstSeen), LastSeen: timestamp(a.LastSeen), Baseline: a.Baseline,
+		})
 	}
 	return m
 }

@@ -56,7 +56,17 @@ type Device struct {
 	Facts       []*Fact                `protobuf:"bytes,21,rep,name=facts,proto3" json:"facts,omitempty"`
 	Compromise  *Compromise            `protobuf:"bytes,22,opt,name=compromise,proto3" json:"compromise,omitempty"`
 	// The address under which the device is seen outside the site, else its lowest IPv4 address.
-	PublicIp      string `protobuf:"bytes,23,opt,name=public_ip,json=publicIp,proto3" json:"public_ip,omitempty"`
+	PublicIp string `protobuf:"bytes,23,opt,name=public_ip,json=publicIp,proto3" json:"public_ip,omitempty"`
+	// Operating mode of a controller as last told; empty when not told.
+	Mode string `protobuf:"bytes,24,opt,name=mode,proto3" json:"mode,omitempty"`
+	// Who answers for the device, as the operator says.
+	Owner string `protobuf:"bytes,25,opt,name=owner,proto3" json:"owner,omitempty"`
+	// Ids under which parts of the device were known before they turned out to be one device.
+	Aliases []string `protobuf:"bytes,26,rep,name=aliases,proto3" json:"aliases,omitempty"`
+	// Which addresses it used when, the latest first.
+	Addresses []*DeviceAddress `protobuf:"bytes,27,rep,name=addresses,proto3" json:"addresses,omitempty"`
+	// What changed of it, the latest first.
+	Changes       []*DeviceChange `protobuf:"bytes,28,rep,name=changes,proto3" json:"changes,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -252,6 +262,205 @@ func (x *Device) GetPublicIp() string {
 	return ""
 }
 
+func (x *Device) GetMode() string {
+	if x != nil {
+		return x.Mode
+	}
+	return ""
+}
+
+func (x *Device) GetOwner() string {
+	if x != nil {
+		return x.Owner
+	}
+	return ""
+}
+
+func (x *Device) GetAliases() []string {
+	if x != nil {
+		return x.Aliases
+	}
+	return nil
+}
+
+func (x *Device) GetAddresses() []*DeviceAddress {
+	if x != nil {
+		return x.Addresses
+	}
+	return nil
+}
+
+func (x *Device) GetChanges() []*DeviceChange {
+	if x != nil {
+		return x.Changes
+	}
+	return nil
+}
+
+// DeviceAddress is the use of an address by a device.
+type DeviceAddress struct {
+	state     protoimpl.MessageState `protogen:"open.v1"`
+	Ip        string                 `protobuf:"bytes,1,opt,name=ip,proto3" json:"ip,omitempty"`
+	Mac       string                 `protobuf:"bytes,2,opt,name=mac,proto3" json:"mac,omitempty"`
+	FirstSeen *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=first_seen,json=firstSeen,proto3" json:"first_seen,omitempty"`
+	LastSeen  *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=last_seen,json=lastSeen,proto3" json:"last_seen,omitempty"`
+	// Id of the device that the address counts for, where that is another one.
+	Device        string `protobuf:"bytes,5,opt,name=device,proto3" json:"device,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DeviceAddress) Reset() {
+	*x = DeviceAddress{}
+	mi := &file_spanwatch_v1_model_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DeviceAddress) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DeviceAddress) ProtoMessage() {}
+
+func (x *DeviceAddress) ProtoReflect() protoreflect.Message {
+	mi := &file_spanwatch_v1_model_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DeviceAddress.ProtoReflect.Descriptor instead.
+func (*DeviceAddress) Descriptor() ([]byte, []int) {
+	return file_spanwatch_v1_model_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *DeviceAddress) GetIp() string {
+	if x != nil {
+		return x.Ip
+	}
+	return ""
+}
+
+func (x *DeviceAddress) GetMac() string {
+	if x != nil {
+		return x.Mac
+	}
+	return ""
+}
+
+func (x *DeviceAddress) GetFirstSeen() *timestamppb.Timestamp {
+	if x != nil {
+		return x.FirstSeen
+	}
+	return nil
+}
+
+func (x *DeviceAddress) GetLastSeen() *timestamppb.Timestamp {
+	if x != nil {
+		return x.LastSeen
+	}
+	return nil
+}
+
+func (x *DeviceAddress) GetDevice() string {
+	if x != nil {
+		return x.Device
+	}
+	return ""
+}
+
+// DeviceChange is that a device said something else of itself than before.
+type DeviceChange struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Time  *timestamppb.Timestamp `protobuf:"bytes,1,opt,name=time,proto3" json:"time,omitempty"`
+	// Key of a fact: mode, firmware.
+	Key           string `protobuf:"bytes,2,opt,name=key,proto3" json:"key,omitempty"`
+	Module        string `protobuf:"bytes,3,opt,name=module,proto3" json:"module,omitempty"`
+	From          string `protobuf:"bytes,4,opt,name=from,proto3" json:"from,omitempty"`
+	To            string `protobuf:"bytes,5,opt,name=to,proto3" json:"to,omitempty"`
+	Source        string `protobuf:"bytes,6,opt,name=source,proto3" json:"source,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DeviceChange) Reset() {
+	*x = DeviceChange{}
+	mi := &file_spanwatch_v1_model_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DeviceChange) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DeviceChange) ProtoMessage() {}
+
+func (x *DeviceChange) ProtoReflect() protoreflect.Message {
+	mi := &file_spanwatch_v1_model_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DeviceChange.ProtoReflect.Descriptor instead.
+func (*DeviceChange) Descriptor() ([]byte, []int) {
+	return file_spanwatch_v1_model_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *DeviceChange) GetTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Time
+	}
+	return nil
+}
+
+func (x *DeviceChange) GetKey() string {
+	if x != nil {
+		return x.Key
+	}
+	return ""
+}
+
+func (x *DeviceChange) GetModule() string {
+	if x != nil {
+		return x.Module
+	}
+	return ""
+}
+
+func (x *DeviceChange) GetFrom() string {
+	if x != nil {
+		return x.From
+	}
+	return ""
+}
+
+func (x *DeviceChange) GetTo() string {
+	if x != nil {
+		return x.To
+	}
+	return ""
+}
+
+func (x *DeviceChange) GetSource() string {
+	if x != nil {
+		return x.Source
+	}
+	return ""
+}
+
 // Module is a part of a device: a card in a rack.
 type Module struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -265,7 +474,7 @@ type Module struct {
 
 func (x *Module) Reset() {
 	*x = Module{}
-	mi := &file_spanwatch_v1_model_proto_msgTypes[1]
+	mi := &file_spanwatch_v1_model_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -277,7 +486,7 @@ func (x *Module) String() string {
 func (*Module) ProtoMessage() {}
 
 func (x *Module) ProtoReflect() protoreflect.Message {
-	mi := &file_spanwatch_v1_model_proto_msgTypes[1]
+	mi := &file_spanwatch_v1_model_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -290,7 +499,7 @@ func (x *Module) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Module.ProtoReflect.Descriptor instead.
 func (*Module) Descriptor() ([]byte, []int) {
-	return file_spanwatch_v1_model_proto_rawDescGZIP(), []int{1}
+	return file_spanwatch_v1_model_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *Module) GetPlace() string {
@@ -338,7 +547,7 @@ type Fact struct {
 
 func (x *Fact) Reset() {
 	*x = Fact{}
-	mi := &file_spanwatch_v1_model_proto_msgTypes[2]
+	mi := &file_spanwatch_v1_model_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -350,7 +559,7 @@ func (x *Fact) String() string {
 func (*Fact) ProtoMessage() {}
 
 func (x *Fact) ProtoReflect() protoreflect.Message {
-	mi := &file_spanwatch_v1_model_proto_msgTypes[2]
+	mi := &file_spanwatch_v1_model_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -363,7 +572,7 @@ func (x *Fact) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Fact.ProtoReflect.Descriptor instead.
 func (*Fact) Descriptor() ([]byte, []int) {
-	return file_spanwatch_v1_model_proto_rawDescGZIP(), []int{2}
+	return file_spanwatch_v1_model_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *Fact) GetKey() string {
@@ -428,7 +637,7 @@ type Compromise struct {
 
 func (x *Compromise) Reset() {
 	*x = Compromise{}
-	mi := &file_spanwatch_v1_model_proto_msgTypes[3]
+	mi := &file_spanwatch_v1_model_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -440,7 +649,7 @@ func (x *Compromise) String() string {
 func (*Compromise) ProtoMessage() {}
 
 func (x *Compromise) ProtoReflect() protoreflect.Message {
-	mi := &file_spanwatch_v1_model_proto_msgTypes[3]
+	mi := &file_spanwatch_v1_model_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -453,7 +662,7 @@ func (x *Compromise) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Compromise.ProtoReflect.Descriptor instead.
 func (*Compromise) Descriptor() ([]byte, []int) {
-	return file_spanwatch_v1_model_proto_rawDescGZIP(), []int{3}
+	return file_spanwatch_v1_model_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *Compromise) GetState() string {
@@ -494,14 +703,28 @@ type Edge struct {
 	FirstSeen   *timestamppb.Timestamp `protobuf:"bytes,12,opt,name=first_seen,json=firstSeen,proto3" json:"first_seen,omitempty"`
 	LastSeen    *timestamppb.Timestamp `protobuf:"bytes,13,opt,name=last_seen,json=lastSeen,proto3" json:"last_seen,omitempty"`
 	// learning, known, new, approved.
-	Baseline      string `protobuf:"bytes,14,opt,name=baseline,proto3" json:"baseline,omitempty"`
+	Baseline string `protobuf:"bytes,14,opt,name=baseline,proto3" json:"baseline,omitempty"`
+	// From client to server, and from server to client; their sums are packets and bytes.
+	PacketsOut uint64 `protobuf:"varint,15,opt,name=packets_out,json=packetsOut,proto3" json:"packets_out,omitempty"`
+	PacketsIn  uint64 `protobuf:"varint,16,opt,name=packets_in,json=packetsIn,proto3" json:"packets_in,omitempty"`
+	BytesOut   uint64 `protobuf:"varint,17,opt,name=bytes_out,json=bytesOut,proto3" json:"bytes_out,omitempty"`
+	BytesIn    uint64 `protobuf:"varint,18,opt,name=bytes_in,json=bytesIn,proto3" json:"bytes_in,omitempty"`
+	// Median interval between requests for the same, and median deviation from it; 0 when too few were seen.
+	IntervalSeconds float64 `protobuf:"fixed64,19,opt,name=interval_seconds,json=intervalSeconds,proto3" json:"interval_seconds,omitempty"`
+	JitterSeconds   float64 `protobuf:"fixed64,20,opt,name=jitter_seconds,json=jitterSeconds,proto3" json:"jitter_seconds,omitempty"`
+	// The interval is steady.
+	Periodic   bool   `protobuf:"varint,21,opt,name=periodic,proto3" json:"periodic,omitempty"`
+	ClientZone string `protobuf:"bytes,22,opt,name=client_zone,json=clientZone,proto3" json:"client_zone,omitempty"`
+	ServerZone string `protobuf:"bytes,23,opt,name=server_zone,json=serverZone,proto3" json:"server_zone,omitempty"`
+	// Each action with its times and baseline.
+	Acts          []*EdgeAction `protobuf:"bytes,24,rep,name=acts,proto3" json:"acts,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Edge) Reset() {
 	*x = Edge{}
-	mi := &file_spanwatch_v1_model_proto_msgTypes[4]
+	mi := &file_spanwatch_v1_model_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -513,7 +736,7 @@ func (x *Edge) String() string {
 func (*Edge) ProtoMessage() {}
 
 func (x *Edge) ProtoReflect() protoreflect.Message {
-	mi := &file_spanwatch_v1_model_proto_msgTypes[4]
+	mi := &file_spanwatch_v1_model_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -526,7 +749,7 @@ func (x *Edge) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Edge.ProtoReflect.Descriptor instead.
 func (*Edge) Descriptor() ([]byte, []int) {
-	return file_spanwatch_v1_model_proto_rawDescGZIP(), []int{4}
+	return file_spanwatch_v1_model_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *Edge) GetClient() string {
@@ -627,19 +850,171 @@ func (x *Edge) GetBaseline() string {
 	return ""
 }
 
+func (x *Edge) GetPacketsOut() uint64 {
+	if x != nil {
+		return x.PacketsOut
+	}
+	return 0
+}
+
+func (x *Edge) GetPacketsIn() uint64 {
+	if x != nil {
+		return x.PacketsIn
+	}
+	return 0
+}
+
+func (x *Edge) GetBytesOut() uint64 {
+	if x != nil {
+		return x.BytesOut
+	}
+	return 0
+}
+
+func (x *Edge) GetBytesIn() uint64 {
+	if x != nil {
+		return x.BytesIn
+	}
+	return 0
+}
+
+func (x *Edge) GetIntervalSeconds() float64 {
+	if x != nil {
+		return x.IntervalSeconds
+	}
+	return 0
+}
+
+func (x *Edge) GetJitterSeconds() float64 {
+	if x != nil {
+		return x.JitterSeconds
+	}
+	return 0
+}
+
+func (x *Edge) GetPeriodic() bool {
+	if x != nil {
+		return x.Periodic
+	}
+	return false
+}
+
+func (x *Edge) GetClientZone() string {
+	if x != nil {
+		return x.ClientZone
+	}
+	return ""
+}
+
+func (x *Edge) GetServerZone() string {
+	if x != nil {
+		return x.ServerZone
+	}
+	return ""
+}
+
+func (x *Edge) GetActs() []*EdgeAction {
+	if x != nil {
+		return x.Acts
+	}
+	return nil
+}
+
+// EdgeAction is what was done over an edge, since when.
+type EdgeAction struct {
+	state     protoimpl.MessageState `protogen:"open.v1"`
+	Action    string                 `protobuf:"bytes,1,opt,name=action,proto3" json:"action,omitempty"`
+	Count     uint64                 `protobuf:"varint,2,opt,name=count,proto3" json:"count,omitempty"`
+	FirstSeen *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=first_seen,json=firstSeen,proto3" json:"first_seen,omitempty"`
+	LastSeen  *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=last_seen,json=lastSeen,proto3" json:"last_seen,omitempty"`
+	// learning, known, new, approved.
+	Baseline      string `protobuf:"bytes,5,opt,name=baseline,proto3" json:"baseline,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *EdgeAction) Reset() {
+	*x = EdgeAction{}
+	mi := &file_spanwatch_v1_model_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *EdgeAction) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*EdgeAction) ProtoMessage() {}
+
+func (x *EdgeAction) ProtoReflect() protoreflect.Message {
+	mi := &file_spanwatch_v1_model_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use EdgeAction.ProtoReflect.Descriptor instead.
+func (*EdgeAction) Descriptor() ([]byte, []int) {
+	return file_spanwatch_v1_model_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *EdgeAction) GetAction() string {
+	if x != nil {
+		return x.Action
+	}
+	return ""
+}
+
+func (x *EdgeAction) GetCount() uint64 {
+	if x != nil {
+		return x.Count
+	}
+	return 0
+}
+
+func (x *EdgeAction) GetFirstSeen() *timestamppb.Timestamp {
+	if x != nil {
+		return x.FirstSeen
+	}
+	return nil
+}
+
+func (x *EdgeAction) GetLastSeen() *timestamppb.Timestamp {
+	if x != nil {
+		return x.LastSeen
+	}
+	return nil
+}
+
+func (x *EdgeAction) GetBaseline() string {
+	if x != nil {
+		return x.Baseline
+	}
+	return ""
+}
+
 // EdgeObject is what was touched over an edge, and how often.
 type EdgeObject struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Action        string                 `protobuf:"bytes,1,opt,name=action,proto3" json:"action,omitempty"`
-	Object        string                 `protobuf:"bytes,2,opt,name=object,proto3" json:"object,omitempty"`
-	Count         uint64                 `protobuf:"varint,3,opt,name=count,proto3" json:"count,omitempty"`
+	state     protoimpl.MessageState `protogen:"open.v1"`
+	Action    string                 `protobuf:"bytes,1,opt,name=action,proto3" json:"action,omitempty"`
+	Object    string                 `protobuf:"bytes,2,opt,name=object,proto3" json:"object,omitempty"`
+	Count     uint64                 `protobuf:"varint,3,opt,name=count,proto3" json:"count,omitempty"`
+	FirstSeen *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=first_seen,json=firstSeen,proto3" json:"first_seen,omitempty"`
+	LastSeen  *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=last_seen,json=lastSeen,proto3" json:"last_seen,omitempty"`
+	// learning, known, new, approved.
+	Baseline      string `protobuf:"bytes,6,opt,name=baseline,proto3" json:"baseline,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *EdgeObject) Reset() {
 	*x = EdgeObject{}
-	mi := &file_spanwatch_v1_model_proto_msgTypes[5]
+	mi := &file_spanwatch_v1_model_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -651,7 +1026,7 @@ func (x *EdgeObject) String() string {
 func (*EdgeObject) ProtoMessage() {}
 
 func (x *EdgeObject) ProtoReflect() protoreflect.Message {
-	mi := &file_spanwatch_v1_model_proto_msgTypes[5]
+	mi := &file_spanwatch_v1_model_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -664,7 +1039,7 @@ func (x *EdgeObject) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EdgeObject.ProtoReflect.Descriptor instead.
 func (*EdgeObject) Descriptor() ([]byte, []int) {
-	return file_spanwatch_v1_model_proto_rawDescGZIP(), []int{5}
+	return file_spanwatch_v1_model_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *EdgeObject) GetAction() string {
@@ -686,6 +1061,27 @@ func (x *EdgeObject) GetCount() uint64 {
 		return x.Count
 	}
 	return 0
+}
+
+func (x *EdgeObject) GetFirstSeen() *timestamppb.Timestamp {
+	if x != nil {
+		return x.FirstSeen
+	}
+	return nil
+}
+
+func (x *EdgeObject) GetLastSeen() *timestamppb.Timestamp {
+	if x != nil {
+		return x.LastSeen
+	}
+	return nil
+}
+
+func (x *EdgeObject) GetBaseline() string {
+	if x != nil {
+		return x.Baseline
+	}
+	return ""
 }
 
 // Alert is one finding about one actor and one target. It rises in level and count, and never falls.
@@ -726,7 +1122,7 @@ type Alert struct {
 
 func (x *Alert) Reset() {
 	*x = Alert{}
-	mi := &file_spanwatch_v1_model_proto_msgTypes[6]
+	mi := &file_spanwatch_v1_model_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -738,7 +1134,7 @@ func (x *Alert) String() string {
 func (*Alert) ProtoMessage() {}
 
 func (x *Alert) ProtoReflect() protoreflect.Message {
-	mi := &file_spanwatch_v1_model_proto_msgTypes[6]
+	mi := &file_spanwatch_v1_model_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -751,7 +1147,7 @@ func (x *Alert) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Alert.ProtoReflect.Descriptor instead.
 func (*Alert) Descriptor() ([]byte, []int) {
-	return file_spanwatch_v1_model_proto_rawDescGZIP(), []int{6}
+	return file_spanwatch_v1_model_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Alert) GetId() string {
@@ -935,7 +1331,7 @@ type Evidence struct {
 
 func (x *Evidence) Reset() {
 	*x = Evidence{}
-	mi := &file_spanwatch_v1_model_proto_msgTypes[7]
+	mi := &file_spanwatch_v1_model_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -947,7 +1343,7 @@ func (x *Evidence) String() string {
 func (*Evidence) ProtoMessage() {}
 
 func (x *Evidence) ProtoReflect() protoreflect.Message {
-	mi := &file_spanwatch_v1_model_proto_msgTypes[7]
+	mi := &file_spanwatch_v1_model_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -960,7 +1356,7 @@ func (x *Evidence) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Evidence.ProtoReflect.Descriptor instead.
 func (*Evidence) Descriptor() ([]byte, []int) {
-	return file_spanwatch_v1_model_proto_rawDescGZIP(), []int{7}
+	return file_spanwatch_v1_model_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Evidence) GetFile() string {
@@ -1055,7 +1451,7 @@ type Asset struct {
 
 func (x *Asset) Reset() {
 	*x = Asset{}
-	mi := &file_spanwatch_v1_model_proto_msgTypes[8]
+	mi := &file_spanwatch_v1_model_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1067,7 +1463,7 @@ func (x *Asset) String() string {
 func (*Asset) ProtoMessage() {}
 
 func (x *Asset) ProtoReflect() protoreflect.Message {
-	mi := &file_spanwatch_v1_model_proto_msgTypes[8]
+	mi := &file_spanwatch_v1_model_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1080,7 +1476,7 @@ func (x *Asset) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Asset.ProtoReflect.Descriptor instead.
 func (*Asset) Descriptor() ([]byte, []int) {
-	return file_spanwatch_v1_model_proto_rawDescGZIP(), []int{8}
+	return file_spanwatch_v1_model_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Asset) GetDevice() string {
@@ -1153,7 +1549,7 @@ type Verdict struct {
 
 func (x *Verdict) Reset() {
 	*x = Verdict{}
-	mi := &file_spanwatch_v1_model_proto_msgTypes[9]
+	mi := &file_spanwatch_v1_model_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1165,7 +1561,7 @@ func (x *Verdict) String() string {
 func (*Verdict) ProtoMessage() {}
 
 func (x *Verdict) ProtoReflect() protoreflect.Message {
-	mi := &file_spanwatch_v1_model_proto_msgTypes[9]
+	mi := &file_spanwatch_v1_model_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1178,7 +1574,7 @@ func (x *Verdict) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Verdict.ProtoReflect.Descriptor instead.
 func (*Verdict) Descriptor() ([]byte, []int) {
-	return file_spanwatch_v1_model_proto_rawDescGZIP(), []int{9}
+	return file_spanwatch_v1_model_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Verdict) GetId() string {
@@ -1317,7 +1713,7 @@ type Coverage struct {
 
 func (x *Coverage) Reset() {
 	*x = Coverage{}
-	mi := &file_spanwatch_v1_model_proto_msgTypes[10]
+	mi := &file_spanwatch_v1_model_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1329,7 +1725,7 @@ func (x *Coverage) String() string {
 func (*Coverage) ProtoMessage() {}
 
 func (x *Coverage) ProtoReflect() protoreflect.Message {
-	mi := &file_spanwatch_v1_model_proto_msgTypes[10]
+	mi := &file_spanwatch_v1_model_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1342,7 +1738,7 @@ func (x *Coverage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Coverage.ProtoReflect.Descriptor instead.
 func (*Coverage) Descriptor() ([]byte, []int) {
-	return file_spanwatch_v1_model_proto_rawDescGZIP(), []int{10}
+	return file_spanwatch_v1_model_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Coverage) GetClientIp() string {
@@ -1454,7 +1850,7 @@ var File_spanwatch_v1_model_proto protoreflect.FileDescriptor
 
 const file_spanwatch_v1_model_proto_rawDesc = "" +
 	"\n" +
-	"\x18spanwatch/v1/model.proto\x12\fspanwatch.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb9\x05\n" +
+	"\x18spanwatch/v1/model.proto\x12\fspanwatch.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xee\x06\n" +
 	"\x06Device\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
 	"\x04site\x18\x02 \x01(\tR\x04site\x12\x16\n" +
@@ -1482,7 +1878,26 @@ const file_spanwatch_v1_model_proto_rawDesc = "" +
 	"\n" +
 	"compromise\x18\x16 \x01(\v2\x18.spanwatch.v1.CompromiseR\n" +
 	"compromise\x12\x1b\n" +
-	"\tpublic_ip\x18\x17 \x01(\tR\bpublicIp\"f\n" +
+	"\tpublic_ip\x18\x17 \x01(\tR\bpublicIp\x12\x12\n" +
+	"\x04mode\x18\x18 \x01(\tR\x04mode\x12\x14\n" +
+	"\x05owner\x18\x19 \x01(\tR\x05owner\x12\x18\n" +
+	"\aaliases\x18\x1a \x03(\tR\aaliases\x129\n" +
+	"\taddresses\x18\x1b \x03(\v2\x1b.spanwatch.v1.DeviceAddressR\taddresses\x124\n" +
+	"\achanges\x18\x1c \x03(\v2\x1a.spanwatch.v1.DeviceChangeR\achanges\"\xbd\x01\n" +
+	"\rDeviceAddress\x12\x0e\n" +
+	"\x02ip\x18\x01 \x01(\tR\x02ip\x12\x10\n" +
+	"\x03mac\x18\x02 \x01(\tR\x03mac\x129\n" +
+	"\n" +
+	"first_seen\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\tfirstSeen\x127\n" +
+	"\tlast_seen\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\blastSeen\x12\x16\n" +
+	"\x06device\x18\x05 \x01(\tR\x06device\"\xa4\x01\n" +
+	"\fDeviceChange\x12.\n" +
+	"\x04time\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\x04time\x12\x10\n" +
+	"\x03key\x18\x02 \x01(\tR\x03key\x12\x16\n" +
+	"\x06module\x18\x03 \x01(\tR\x06module\x12\x12\n" +
+	"\x04from\x18\x04 \x01(\tR\x04from\x12\x0e\n" +
+	"\x02to\x18\x05 \x01(\tR\x02to\x12\x16\n" +
+	"\x06source\x18\x06 \x01(\tR\x06source\"f\n" +
 	"\x06Module\x12\x14\n" +
 	"\x05place\x18\x01 \x01(\tR\x05place\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x1a\n" +
@@ -1503,7 +1918,7 @@ const file_spanwatch_v1_model_proto_rawDesc = "" +
 	"Compromise\x12\x14\n" +
 	"\x05state\x18\x01 \x01(\tR\x05state\x120\n" +
 	"\x05since\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x05since\x12\x1a\n" +
-	"\bverdicts\x18\x03 \x03(\tR\bverdicts\"\xae\x04\n" +
+	"\bverdicts\x18\x03 \x03(\tR\bverdicts\"\x84\a\n" +
 	"\x04Edge\x12\x16\n" +
 	"\x06client\x18\x01 \x01(\tR\x06client\x12\x16\n" +
 	"\x06server\x18\x02 \x01(\tR\x06server\x12\x1b\n" +
@@ -1520,15 +1935,41 @@ const file_spanwatch_v1_model_proto_rawDesc = "" +
 	"\n" +
 	"first_seen\x18\f \x01(\v2\x1a.google.protobuf.TimestampR\tfirstSeen\x127\n" +
 	"\tlast_seen\x18\r \x01(\v2\x1a.google.protobuf.TimestampR\blastSeen\x12\x1a\n" +
-	"\bbaseline\x18\x0e \x01(\tR\bbaseline\x1a:\n" +
+	"\bbaseline\x18\x0e \x01(\tR\bbaseline\x12\x1f\n" +
+	"\vpackets_out\x18\x0f \x01(\x04R\n" +
+	"packetsOut\x12\x1d\n" +
+	"\n" +
+	"packets_in\x18\x10 \x01(\x04R\tpacketsIn\x12\x1b\n" +
+	"\tbytes_out\x18\x11 \x01(\x04R\bbytesOut\x12\x19\n" +
+	"\bbytes_in\x18\x12 \x01(\x04R\abytesIn\x12)\n" +
+	"\x10interval_seconds\x18\x13 \x01(\x01R\x0fintervalSeconds\x12%\n" +
+	"\x0ejitter_seconds\x18\x14 \x01(\x01R\rjitterSeconds\x12\x1a\n" +
+	"\bperiodic\x18\x15 \x01(\bR\bperiodic\x12\x1f\n" +
+	"\vclient_zone\x18\x16 \x01(\tR\n" +
+	"clientZone\x12\x1f\n" +
+	"\vserver_zone\x18\x17 \x01(\tR\n" +
+	"serverZone\x12,\n" +
+	"\x04acts\x18\x18 \x03(\v2\x18.spanwatch.v1.EdgeActionR\x04acts\x1a:\n" +
 	"\fActionsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\x04R\x05value:\x028\x01\"R\n" +
+	"\x05value\x18\x02 \x01(\x04R\x05value:\x028\x01\"\xca\x01\n" +
+	"\n" +
+	"EdgeAction\x12\x16\n" +
+	"\x06action\x18\x01 \x01(\tR\x06action\x12\x14\n" +
+	"\x05count\x18\x02 \x01(\x04R\x05count\x129\n" +
+	"\n" +
+	"first_seen\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\tfirstSeen\x127\n" +
+	"\tlast_seen\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\blastSeen\x12\x1a\n" +
+	"\bbaseline\x18\x05 \x01(\tR\bbaseline\"\xe2\x01\n" +
 	"\n" +
 	"EdgeObject\x12\x16\n" +
 	"\x06action\x18\x01 \x01(\tR\x06action\x12\x16\n" +
 	"\x06object\x18\x02 \x01(\tR\x06object\x12\x14\n" +
-	"\x05count\x18\x03 \x01(\x04R\x05count\"\xf2\x05\n" +
+	"\x05count\x18\x03 \x01(\x04R\x05count\x129\n" +
+	"\n" +
+	"first_seen\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\tfirstSeen\x127\n" +
+	"\tlast_seen\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\blastSeen\x12\x1a\n" +
+	"\bbaseline\x18\x06 \x01(\tR\bbaseline\"\xf2\x05\n" +
 	"\x05Alert\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
 	"\x04site\x18\x02 \x01(\tR\x04site\x12\x12\n" +
@@ -1632,50 +2073,63 @@ func file_spanwatch_v1_model_proto_rawDescGZIP() []byte {
 	return file_spanwatch_v1_model_proto_rawDescData
 }
 
-var file_spanwatch_v1_model_proto_msgTypes = make([]protoimpl.MessageInfo, 12)
+var file_spanwatch_v1_model_proto_msgTypes = make([]protoimpl.MessageInfo, 15)
 var file_spanwatch_v1_model_proto_goTypes = []any{
 	(*Device)(nil),                // 0: spanwatch.v1.Device
-	(*Module)(nil),                // 1: spanwatch.v1.Module
-	(*Fact)(nil),                  // 2: spanwatch.v1.Fact
-	(*Compromise)(nil),            // 3: spanwatch.v1.Compromise
-	(*Edge)(nil),                  // 4: spanwatch.v1.Edge
-	(*EdgeObject)(nil),            // 5: spanwatch.v1.EdgeObject
-	(*Alert)(nil),                 // 6: spanwatch.v1.Alert
-	(*Evidence)(nil),              // 7: spanwatch.v1.Evidence
-	(*Asset)(nil),                 // 8: spanwatch.v1.Asset
-	(*Verdict)(nil),               // 9: spanwatch.v1.Verdict
-	(*Coverage)(nil),              // 10: spanwatch.v1.Coverage
-	nil,                           // 11: spanwatch.v1.Edge.ActionsEntry
-	(*timestamppb.Timestamp)(nil), // 12: google.protobuf.Timestamp
+	(*DeviceAddress)(nil),         // 1: spanwatch.v1.DeviceAddress
+	(*DeviceChange)(nil),          // 2: spanwatch.v1.DeviceChange
+	(*Module)(nil),                // 3: spanwatch.v1.Module
+	(*Fact)(nil),                  // 4: spanwatch.v1.Fact
+	(*Compromise)(nil),            // 5: spanwatch.v1.Compromise
+	(*Edge)(nil),                  // 6: spanwatch.v1.Edge
+	(*EdgeAction)(nil),            // 7: spanwatch.v1.EdgeAction
+	(*EdgeObject)(nil),            // 8: spanwatch.v1.EdgeObject
+	(*Alert)(nil),                 // 9: spanwatch.v1.Alert
+	(*Evidence)(nil),              // 10: spanwatch.v1.Evidence
+	(*Asset)(nil),                 // 11: spanwatch.v1.Asset
+	(*Verdict)(nil),               // 12: spanwatch.v1.Verdict
+	(*Coverage)(nil),              // 13: spanwatch.v1.Coverage
+	nil,                           // 14: spanwatch.v1.Edge.ActionsEntry
+	(*timestamppb.Timestamp)(nil), // 15: google.protobuf.Timestamp
 }
 var file_spanwatch_v1_model_proto_depIdxs = []int32{
-	1,  // 0: spanwatch.v1.Device.modules:type_name -> spanwatch.v1.Module
-	12, // 1: spanwatch.v1.Device.first_seen:type_name -> google.protobuf.Timestamp
-	12, // 2: spanwatch.v1.Device.last_seen:type_name -> google.protobuf.Timestamp
-	2,  // 3: spanwatch.v1.Device.facts:type_name -> spanwatch.v1.Fact
-	3,  // 4: spanwatch.v1.Device.compromise:type_name -> spanwatch.v1.Compromise
-	12, // 5: spanwatch.v1.Fact.first_seen:type_name -> google.protobuf.Timestamp
-	12, // 6: spanwatch.v1.Fact.last_seen:type_name -> google.protobuf.Timestamp
-	12, // 7: spanwatch.v1.Compromise.since:type_name -> google.protobuf.Timestamp
-	11, // 8: spanwatch.v1.Edge.actions:type_name -> spanwatch.v1.Edge.ActionsEntry
-	5,  // 9: spanwatch.v1.Edge.objects:type_name -> spanwatch.v1.EdgeObject
-	12, // 10: spanwatch.v1.Edge.first_seen:type_name -> google.protobuf.Timestamp
-	12, // 11: spanwatch.v1.Edge.last_seen:type_name -> google.protobuf.Timestamp
-	12, // 12: spanwatch.v1.Alert.time:type_name -> google.protobuf.Timestamp
-	12, // 13: spanwatch.v1.Alert.last_time:type_name -> google.protobuf.Timestamp
-	7,  // 14: spanwatch.v1.Alert.evidence:type_name -> spanwatch.v1.Evidence
-	8,  // 15: spanwatch.v1.Alert.impacted:type_name -> spanwatch.v1.Asset
-	8,  // 16: spanwatch.v1.Alert.reach:type_name -> spanwatch.v1.Asset
-	9,  // 17: spanwatch.v1.Alert.verdict:type_name -> spanwatch.v1.Verdict
-	12, // 18: spanwatch.v1.Evidence.time:type_name -> google.protobuf.Timestamp
-	12, // 19: spanwatch.v1.Verdict.valid_from:type_name -> google.protobuf.Timestamp
-	12, // 20: spanwatch.v1.Verdict.valid_until:type_name -> google.protobuf.Timestamp
-	12, // 21: spanwatch.v1.Verdict.added:type_name -> google.protobuf.Timestamp
-	22, // [22:22] is the sub-list for method output_type
-	22, // [22:22] is the sub-list for method input_type
-	22, // [22:22] is the sub-list for extension type_name
-	22, // [22:22] is the sub-list for extension extendee
-	0,  // [0:22] is the sub-list for field type_name
+	3,  // 0: spanwatch.v1.Device.modules:type_name -> spanwatch.v1.Module
+	15, // 1: spanwatch.v1.Device.first_seen:type_name -> google.protobuf.Timestamp
+	15, // 2: spanwatch.v1.Device.last_seen:type_name -> google.protobuf.Timestamp
+	4,  // 3: spanwatch.v1.Device.facts:type_name -> spanwatch.v1.Fact
+	5,  // 4: spanwatch.v1.Device.compromise:type_name -> spanwatch.v1.Compromise
+	1,  // 5: spanwatch.v1.Device.addresses:type_name -> spanwatch.v1.DeviceAddress
+	2,  // 6: spanwatch.v1.Device.changes:type_name -> spanwatch.v1.DeviceChange
+	15, // 7: spanwatch.v1.DeviceAddress.first_seen:type_name -> google.protobuf.Timestamp
+	15, // 8: spanwatch.v1.DeviceAddress.last_seen:type_name -> google.protobuf.Timestamp
+	15, // 9: spanwatch.v1.DeviceChange.time:type_name -> google.protobuf.Timestamp
+	15, // 10: spanwatch.v1.Fact.first_seen:type_name -> google.protobuf.Timestamp
+	15, // 11: spanwatch.v1.Fact.last_seen:type_name -> google.protobuf.Timestamp
+	15, // 12: spanwatch.v1.Compromise.since:type_name -> google.protobuf.Timestamp
+	14, // 13: spanwatch.v1.Edge.actions:type_name -> spanwatch.v1.Edge.ActionsEntry
+	8,  // 14: spanwatch.v1.Edge.objects:type_name -> spanwatch.v1.EdgeObject
+	15, // 15: spanwatch.v1.Edge.first_seen:type_name -> google.protobuf.Timestamp
+	15, // 16: spanwatch.v1.Edge.last_seen:type_name -> google.protobuf.Timestamp
+	7,  // 17: spanwatch.v1.Edge.acts:type_name -> spanwatch.v1.EdgeAction
+	15, // 18: spanwatch.v1.EdgeAction.first_seen:type_name -> google.protobuf.Timestamp
+	15, // 19: spanwatch.v1.EdgeAction.last_seen:type_name -> google.protobuf.Timestamp
+	15, // 20: spanwatch.v1.EdgeObject.first_seen:type_name -> google.protobuf.Timestamp
+	15, // 21: spanwatch.v1.EdgeObject.last_seen:type_name -> google.protobuf.Timestamp
+	15, // 22: spanwatch.v1.Alert.time:type_name -> google.protobuf.Timestamp
+	15, // 23: spanwatch.v1.Alert.last_time:type_name -> google.protobuf.Timestamp
+	10, // 24: spanwatch.v1.Alert.evidence:type_name -> spanwatch.v1.Evidence
+	11, // 25: spanwatch.v1.Alert.impacted:type_name -> spanwatch.v1.Asset
+	11, // 26: spanwatch.v1.Alert.reach:type_name -> spanwatch.v1.Asset
+	12, // 27: spanwatch.v1.Alert.verdict:type_name -> spanwatch.v1.Verdict
+	15, // 28: spanwatch.v1.Evidence.time:type_name -> google.protobuf.Timestamp
+	15, // 29: spanwatch.v1.Verdict.valid_from:type_name -> google.protobuf.Timestamp
+	15, // 30: spanwatch.v1.Verdict.valid_until:type_name -> google.protobuf.Timestamp
+	15, // 31: spanwatch.v1.Verdict.added:type_name -> google.protobuf.Timestamp
+	32, // [32:32] is the sub-list for method output_type
+	32, // [32:32] is the sub-list for method input_type
+	32, // [32:32] is the sub-list for extension type_name
+	32, // [32:32] is the sub-list for extension extendee
+	0,  // [0:32] is the sub-list for field type_name
 }
 
 func init() { file_spanwatch_v1_model_proto_init() }
@@ -1689,7 +2143,7 @@ func file_spanwatch_v1_model_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_spanwatch_v1_model_proto_rawDesc), len(file_spanwatch_v1_model_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   12,
+			NumMessages:   15,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -14,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file spanwatch/v1/model.proto.
  */
 export const file_spanwatch_v1_model: GenFile = /*@__PURE__*/
-  fileDesc("ChhzcGFud2F0Y2gvdjEvbW9kZWwucHJvdG8SDHNwYW53YXRjaC52MSL8AwoGRGV2aWNlEgoKAmlkGAEgASgJEgwKBHNpdGUYAiABKAkSDgoGcGFyZW50GAMgASgJEg0KBW5hbWVzGAQgAygJEgsKA2lwcxgFIAMoCRIMCgRtYWNzGAYgAygJEg0KBXZsYW5zGAcgAygNEg4KBnZlbmRvchgIIAEoCRINCgVtb2RlbBgJIAEoCRIQCghmaXJtd2FyZRgKIAEoCRIOCgZzZXJpYWwYCyABKAkSJQoHbW9kdWxlcxgMIAMoCzIULnNwYW53YXRjaC52MS5Nb2R1bGUSDAoEdHlwZRgNIAEoCRIQCghjYXRlZ29yeRgOIAEoCRIOCgZwdXJkdWUYDyABKAkSDAoEem9uZRgQIAEoCRITCgtjcml0aWNhbGl0eRgRIAEoCRIRCglwcm90b2NvbHMYEiADKAkSLgoKZmlyc3Rfc2VlbhgTIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLQoJbGFzdF9zZWVuGBQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIhCgVmYWN0cxgVIAMoCzISLnNwYW53YXRjaC52MS5GYWN0EiwKCmNvbXByb21pc2UYFiABKAsyGC5zcGFud2F0Y2gudjEuQ29tcHJvbWlzZRIRCglwdWJsaWNfaXAYFyABKAkiRwoGTW9kdWxlEg0KBXBsYWNlGAEgASgJEgwKBG5hbWUYAiABKAkSEAoIZmlybXdhcmUYAyABKAkSDgoGc2VyaWFsGAQgASgJIrUBCgRGYWN0EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCRIOCgZtb2R1bGUYAyABKAkSDgoGc291cmNlGAQgASgJEhIKCmNvbmZpZGVuY2UYBSABKA0SLgoKZmlyc3Rfc2VlbhgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLQoJbGFzdF9zZWVuGAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCJYCgpDb21wcm9taXNlEg0KBXN0YXRlGAEgASgJEikKBXNpbmNlGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIQCgh2ZXJkaWN0cxgDIAMoCSKgAwoERWRnZRIOCgZjbGllbnQYASABKAkSDgoGc2VydmVyGAIgASgJEhEKCWNsaWVudF9pcBgDIAEoCRIRCglzZXJ2ZXJfaXAYBCABKAkSEAoIcHJvdG9jb2wYBSABKAkSDAoEcG9ydBgGIAEoDRIwCgdhY3Rpb25zGAcgAygLMh8uc3BhbndhdGNoLnYxLkVkZ2UuQWN0aW9uc0VudHJ5EikKB29iamVjdHMYCCADKAsyGC5zcGFud2F0Y2gudjEuRWRnZU9iamVjdBIUCgxvYmplY3RfY291bnQYCSABKAQSDwoHcGFja2V0cxgKIAEoBBINCgVieXRlcxgLIAEoBBIuCgpmaXJzdF9zZWVuGAwgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBItCglsYXN0X3NlZW4YDSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhAKCGJhc2VsaW5lGA4gASgJGi4KDEFjdGlvbnNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAQ6AjgBIjsKCkVkZ2VPYmplY3QSDgoGYWN0aW9uGAEgASgJEg4KBm9iamVjdBgCIAEoCRINCgVjb3VudBgDIAEoBCKjBAoFQWxlcnQSCgoCaWQYASABKAkSDAoEc2l0ZRgCIAEoCRIMCgRydWxlGAMgASgJEg0KBXRpdGxlGAQgASgJEhAKCHNldmVyaXR5GAUgASgJEg0KBWxldmVsGAYgASgJEigKBHRpbWUYByABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi0KCWxhc3RfdGltZRgIIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDQoFYWN0b3IYCSABKAkSDgoGdGFyZ2V0GAogASgJEhAKCGFjdG9yX2lwGAsgASgJEhEKCXRhcmdldF9pcBgMIAEoCRIQCghwcm90b2NvbBgNIAEoCRISCgp0ZWNobmlxdWVzGA4gAygJEhMKC2Rlc2NyaXB0aW9uGA8gASgJEigKCGV2aWRlbmNlGBAgAygLMhYuc3BhbndhdGNoLnYxLkV2aWRlbmNlEiUKCGltcGFjdGVkGBEgAygLMhMuc3BhbndhdGNoLnYxLkFzc2V0EiIKBXJlYWNoGBIgAygLMhMuc3BhbndhdGNoLnYxLkFzc2V0EhsKE3JlY29tbWVuZGVkX2FjdGlvbnMYEyADKAkSJgoHdmVyZGljdBgUIAEoCzIVLnNwYW53YXRjaC52MS5WZXJkaWN0Eg0KBWNvdW50GBUgASgEEg8KB2NhcHR1cmUYFiABKAkSEAoIcmV2aXNpb24YFyABKAQi0wEKCEV2aWRlbmNlEgwKBGZpbGUYASABKAkSDQoFZnJhbWUYAiABKAQSKAoEdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEAoIcHJvdG9jb2wYBCABKAkSDwoHbWVzc2FnZRgFIAEoCRIOCgZhY3Rpb24YBiABKAkSDwoHb3V0Y29tZRgHIAEoCRINCgVsZXZlbBgIIAEoCRIOCgZvYmplY3QYCSABKAkSDgoGYmVmb3JlGAogASgJEg0KBWFmdGVyGAsgASgJImQKBUFzc2V0Eg4KBmRldmljZRgBIAEoCRIMCgRuYW1lGAIgASgJEgoKAmlwGAMgASgJEgwKBHR5cGUYBCABKAkSEwoLY3JpdGljYWxpdHkYBSABKAkSDgoGcmVhc29uGAYgASgJIuECCgdWZXJkaWN0EgoKAmlkGAEgASgJEgoKAmlwGAIgASgJEg8KB25ldHdvcmsYAyABKAkSCwoDbWFjGAQgASgJEgwKBG5hbWUYBSABKAkSDgoGZGV2aWNlGAYgASgJEgwKBHNpdGUYByABKAkSDQoFc3RhdGUYCCABKAkSEgoKY29uZmlkZW5jZRgJIAEoDRIOCgZzb3VyY2UYCiABKAkSDgoGcmVhc29uGAsgASgJEhEKCXJlZmVyZW5jZRgMIAEoCRISCgp0ZWNobmlxdWVzGA0gAygJEi4KCnZhbGlkX2Zyb20YDiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC3ZhbGlkX3VudGlsGA8gASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIpCgVhZGRlZBgQIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAihQIKCENvdmVyYWdlEhEKCWNsaWVudF9pcBgBIAEoCRIRCglzZXJ2ZXJfaXAYAiABKAkSDAoEcG9ydBgDIAEoDRIQCghwcm90b2NvbBgEIAEoCRIPCgdwYWNrZXRzGAUgASgEEg0KBWJ5dGVzGAYgASgEEhUKDWRlY29kZWRfYnl0ZXMYByABKAQSGAoQcmVjb2duaXNlZF9ieXRlcxgIIAEoBBIUCgxvcGFxdWVfYnl0ZXMYCSABKAQSFwoPZW5jcnlwdGVkX2J5dGVzGAogASgEEhEKCW1hbGZvcm1lZBgLIAEoBBIRCglnYXBfYnl0ZXMYDCABKAQSDQoFdG90YWwYDSABKAhCP1o9Z2l0aHViLmNvbS9zcGFud2F0Y2gvc3BhbndhdGNoL3Byb3RvL3NwYW53YXRjaC92MTtzcGFud2F0Y2h2MWIGcHJvdG8z", [file_google_protobuf_timestamp]);
+  fileDesc("ChhzcGFud2F0Y2gvdjEvbW9kZWwucHJvdG8SDHNwYW53YXRjaC52MSKHBQoGRGV2aWNlEgoKAmlkGAEgASgJEgwKBHNpdGUYAiABKAkSDgoGcGFyZW50GAMgASgJEg0KBW5hbWVzGAQgAygJEgsKA2lwcxgFIAMoCRIMCgRtYWNzGAYgAygJEg0KBXZsYW5zGAcgAygNEg4KBnZlbmRvchgIIAEoCRINCgVtb2RlbBgJIAEoCRIQCghmaXJtd2FyZRgKIAEoCRIOCgZzZXJpYWwYCyABKAkSJQoHbW9kdWxlcxgMIAMoCzIULnNwYW53YXRjaC52MS5Nb2R1bGUSDAoEdHlwZRgNIAEoCRIQCghjYXRlZ29yeRgOIAEoCRIOCgZwdXJkdWUYDyABKAkSDAoEem9uZRgQIAEoCRITCgtjcml0aWNhbGl0eRgRIAEoCRIRCglwcm90b2NvbHMYEiADKAkSLgoKZmlyc3Rfc2VlbhgTIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLQoJbGFzdF9zZWVuGBQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIhCgVmYWN0cxgVIAMoCzISLnNwYW53YXRjaC52MS5GYWN0EiwKCmNvbXByb21pc2UYFiABKAsyGC5zcGFud2F0Y2gudjEuQ29tcHJvbWlzZRIRCglwdWJsaWNfaXAYFyABKAkSDAoEbW9kZRgYIAEoCRINCgVvd25lchgZIAEoCRIPCgdhbGlhc2VzGBogAygJEi4KCWFkZHJlc3NlcxgbIAMoCzIbLnNwYW53YXRjaC52MS5EZXZpY2VBZGRyZXNzEisKB2NoYW5nZXMYHCADKAsyGi5zcGFud2F0Y2gudjEuRGV2aWNlQ2hhbmdlIpcBCg1EZXZpY2VBZGRyZXNzEgoKAmlwGAEgASgJEgsKA21hYxgCIAEoCRIuCgpmaXJzdF9zZWVuGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBItCglsYXN0X3NlZW4YBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg4KBmRldmljZRgFIAEoCSJ/CgxEZXZpY2VDaGFuZ2USKAoEdGltZRgBIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASCwoDa2V5GAIgASgJEg4KBm1vZHVsZRgDIAEoCRIMCgRmcm9tGAQgASgJEgoKAnRvGAUgASgJEg4KBnNvdXJjZRgGIAEoCSJHCgZNb2R1bGUSDQoFcGxhY2UYASABKAkSDAoEbmFtZRgCIAEoCRIQCghmaXJtd2FyZRgDIAEoCRIOCgZzZXJpYWwYBCABKAkitQEKBEZhY3QSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJEg4KBm1vZHVsZRgDIAEoCRIOCgZzb3VyY2UYBCABKAkSEgoKY29uZmlkZW5jZRgFIAEoDRIuCgpmaXJzdF9zZWVuGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBItCglsYXN0X3NlZW4YByABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIlgKCkNvbXByb21pc2USDQoFc3RhdGUYASABKAkSKQoFc2luY2UYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhAKCHZlcmRpY3RzGAMgAygJIoQFCgRFZGdlEg4KBmNsaWVudBgBIAEoCRIOCgZzZXJ2ZXIYAiABKAkSEQoJY2xpZW50X2lwGAMgASgJEhEKCXNlcnZlcl9pcBgEIAEoCRIQCghwcm90b2NvbBgFIAEoCRIMCgRwb3J0GAYgASgNEjAKB2FjdGlvbnMYByADKAsyHy5zcGFud2F0Y2gudjEuRWRnZS5BY3Rpb25zRW50cnkSKQoHb2JqZWN0cxgIIAMoCzIYLnNwYW53YXRjaC52MS5FZGdlT2JqZWN0EhQKDG9iamVjdF9jb3VudBgJIAEoBBIPCgdwYWNrZXRzGAogASgEEg0KBWJ5dGVzGAsgASgEEi4KCmZpcnN0X3NlZW4YDCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi0KCWxhc3Rfc2VlbhgNIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEAoIYmFzZWxpbmUYDiABKAkSEwoLcGFja2V0c19vdXQYDyABKAQSEgoKcGFja2V0c19pbhgQIAEoBBIRCglieXRlc19vdXQYESABKAQSEAoIYnl0ZXNfaW4YEiABKAQSGAoQaW50ZXJ2YWxfc2Vjb25kcxgTIAEoARIWCg5qaXR0ZXJfc2Vjb25kcxgUIAEoARIQCghwZXJpb2RpYxgVIAEoCBITCgtjbGllbnRfem9uZRgWIAEoCRITCgtzZXJ2ZXJfem9uZRgXIAEoCRImCgRhY3RzGBggAygLMhguc3BhbndhdGNoLnYxLkVkZ2VBY3Rpb24aLgoMQWN0aW9uc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoBDoCOAEinAEKCkVkZ2VBY3Rpb24SDgoGYWN0aW9uGAEgASgJEg0KBWNvdW50GAIgASgEEi4KCmZpcnN0X3NlZW4YAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi0KCWxhc3Rfc2VlbhgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEAoIYmFzZWxpbmUYBSABKAkirAEKCkVkZ2VPYmplY3QSDgoGYWN0aW9uGAEgASgJEg4KBm9iamVjdBgCIAEoCRINCgVjb3VudBgDIAEoBBIuCgpmaXJzdF9zZWVuGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBItCglsYXN0X3NlZW4YBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhAKCGJhc2VsaW5lGAYgASgJIqMECgVBbGVydBIKCgJpZBgBIAEoCRIMCgRzaXRlGAIgASgJEgwKBHJ1bGUYAyABKAkSDQoFdGl0bGUYBCABKAkSEAoIc2V2ZXJpdHkYBSABKAkSDQoFbGV2ZWwYBiABKAkSKAoEdGltZRgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLQoJbGFzdF90aW1lGAggASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBINCgVhY3RvchgJIAEoCRIOCgZ0YXJnZXQYCiABKAkSEAoIYWN0b3JfaXAYCyABKAkSEQoJdGFyZ2V0X2lwGAwgASgJEhAKCHByb3RvY29sGA0gASgJEhIKCnRlY2huaXF1ZXMYDiADKAkSEwoLZGVzY3JpcHRpb24YDyABKAkSKAoIZXZpZGVuY2UYECADKAsyFi5zcGFud2F0Y2gudjEuRXZpZGVuY2USJQoIaW1wYWN0ZWQYESADKAsyEy5zcGFud2F0Y2gudjEuQXNzZXQSIgoFcmVhY2gYEiADKAsyEy5zcGFud2F0Y2gudjEuQXNzZXQSGwoTcmVjb21tZW5kZWRfYWN0aW9ucxgTIAMoCRImCgd2ZXJkaWN0GBQgASgLMhUuc3BhbndhdGNoLnYxLlZlcmRpY3QSDQoFY291bnQYFSABKAQSDwoHY2FwdHVyZRgWIAEoCRIQCghyZXZpc2lvbhgXIAEoBCLTAQoIRXZpZGVuY2USDAoEZmlsZRgBIAEoCRINCgVmcmFtZRgCIAEoBBIoCgR0aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIQCghwcm90b2NvbBgEIAEoCRIPCgdtZXNzYWdlGAUgASgJEg4KBmFjdGlvbhgGIAEoCRIPCgdvdXRjb21lGAcgASgJEg0KBWxldmVsGAggASgJEg4KBm9iamVjdBgJIAEoCRIOCgZiZWZvcmUYCiABKAkSDQoFYWZ0ZXIYCyABKAkiZAoFQXNzZXQSDgoGZGV2aWNlGAEgASgJEgwKBG5hbWUYAiABKAkSCgoCaXAYAyABKAkSDAoEdHlwZRgEIAEoCRITCgtjcml0aWNhbGl0eRgFIAEoCRIOCgZyZWFzb24YBiABKAki4QIKB1ZlcmRpY3QSCgoCaWQYASABKAkSCgoCaXAYAiABKAkSDwoHbmV0d29yaxgDIAEoCRILCgNtYWMYBCABKAkSDAoEbmFtZRgFIAEoCRIOCgZkZXZpY2UYBiABKAkSDAoEc2l0ZRgHIAEoCRINCgVzdGF0ZRgIIAEoCRISCgpjb25maWRlbmNlGAkgASgNEg4KBnNvdXJjZRgKIAEoCRIOCgZyZWFzb24YCyABKAkSEQoJcmVmZXJlbmNlGAwgASgJEhIKCnRlY2huaXF1ZXMYDSADKAkSLgoKdmFsaWRfZnJvbRgOIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoLdmFsaWRfdW50aWwYDyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEikKBWFkZGVkGBAgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCKsAgoIQ292ZXJhZ2USEQoJY2xpZW50X2lwGAEgASgJEhEKCXNlcnZlcl9pcBgCIAEoCRIMCgRwb3J0GAMgASgNEhAKCHByb3RvY29sGAQgASgJEg8KB3BhY2tldHMYBSABKAQSDQoFYnl0ZXMYBiABKAQSFQoNZGVjb2RlZF9ieXRlcxgHIAEoBBIYChByZWNvZ25pc2VkX2J5dGVzGAggASgEEhQKDG9wYXF1ZV9ieXRlcxgJIAEoBBIXCg9lbmNyeXB0ZWRfYnl0ZXMYCiABKAQSEQoJbWFsZm9ybWVkGAsgASgEEhEKCWdhcF9ieXRlcxgMIAEoBBINCgV0b3RhbBgNIAEoCBISCgp1bmFuc3dlcmVkGA4gASgEEhEKCWNvbmZsaWN0cxgPIAEoBEI/Wj1naXRodWIuY29tL3NwYW53YXRjaC9zcGFud2F0Y2gvcHJvdG8vc3BhbndhdGNoL3YxO3NwYW53YXRjaHYxYgZwcm90bzM", [file_google_protobuf_timestamp]);
 
 /**
  * Device is what a sensor knows of one device.
@@ -149,6 +149,41 @@ export type Device = Message<"spanwatch.v1.Device"> & {
    * @generated from field: string public_ip = 23;
    */
   publicIp: string;
+
+  /**
+   * Operating mode of a controller as last told; empty when not told.
+   *
+   * @generated from field: string mode = 24;
+   */
+  mode: string;
+
+  /**
+   * Who answers for the device, as the operator says.
+   *
+   * @generated from field: string owner = 25;
+   */
+  owner: string;
+
+  /**
+   * Ids under which parts of the device were known before they turned out to be one device.
+   *
+   * @generated from field: repeated string aliases = 26;
+   */
+  aliases: string[];
+
+  /**
+   * Which addresses it used when, the latest first.
+   *
+   * @generated from field: repeated spanwatch.v1.DeviceAddress addresses = 27;
+   */
+  addresses: DeviceAddress[];
+
+  /**
+   * What changed of it, the latest first.
+   *
+   * @generated from field: repeated spanwatch.v1.DeviceChange changes = 28;
+   */
+  changes: DeviceChange[];
 };
 
 /**
@@ -157,6 +192,93 @@ export type Device = Message<"spanwatch.v1.Device"> & {
  */
 export const DeviceSchema: GenMessage<Device> = /*@__PURE__*/
   messageDesc(file_spanwatch_v1_model, 0);
+
+/**
+ * DeviceAddress is the use of an address by a device.
+ *
+ * @generated from message spanwatch.v1.DeviceAddress
+ */
+export type DeviceAddress = Message<"spanwatch.v1.DeviceAddress"> & {
+  /**
+   * @generated from field: string ip = 1;
+   */
+  ip: string;
+
+  /**
+   * @generated from field: string mac = 2;
+   */
+  mac: string;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp first_seen = 3;
+   */
+  firstSeen?: Timestamp | undefined;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp last_seen = 4;
+   */
+  lastSeen?: Timestamp | undefined;
+
+  /**
+   * Id of the device that the address counts for, where that is another one.
+   *
+   * @generated from field: string device = 5;
+   */
+  device: string;
+};
+
+/**
+ * Describes the message spanwatch.v1.DeviceAddress.
+ * Use `create(DeviceAddressSchema)` to create a new message.
+ */
+export const DeviceAddressSchema: GenMessage<DeviceAddress> = /*@__PURE__*/
+  messageDesc(file_spanwatch_v1_model, 1);
+
+/**
+ * DeviceChange is that a device said something else of itself than before.
+ *
+ * @generated from message spanwatch.v1.DeviceChange
+ */
+export type DeviceChange = Message<"spanwatch.v1.DeviceChange"> & {
+  /**
+   * @generated from field: google.protobuf.Timestamp time = 1;
+   */
+  time?: Timestamp | undefined;
+
+  /**
+   * Key of a fact: mode, firmware.
+   *
+   * @generated from field: string key = 2;
+   */
+  key: string;
+
+  /**
+   * @generated from field: string module = 3;
+   */
+  module: string;
+
+  /**
+   * @generated from field: string from = 4;
+   */
+  from: string;
+
+  /**
+   * @generated from field: string to = 5;
+   */
+  to: string;
+
+  /**
+   * @generated from field: string source = 6;
+   */
+  source: string;
+};
+
+/**
+ * Describes the message spanwatch.v1.DeviceChange.
+ * Use `create(DeviceChangeSchema)` to create a new message.
+ */
+export const DeviceChangeSchema: GenMessage<DeviceChange> = /*@__PURE__*/
+  messageDesc(file_spanwatch_v1_model, 2);
 
 /**
  * Module is a part of a device: a card in a rack.
@@ -190,7 +312,7 @@ export type Module = Message<"spanwatch.v1.Module"> & {
  * Use `create(ModuleSchema)` to create a new message.
  */
 export const ModuleSchema: GenMessage<Module> = /*@__PURE__*/
-  messageDesc(file_spanwatch_v1_model, 1);
+  messageDesc(file_spanwatch_v1_model, 3);
 
 /**
  * Fact is one thing that was learnt about a device, with where it came from.
@@ -241,7 +363,7 @@ export type Fact = Message<"spanwatch.v1.Fact"> & {
  * Use `create(FactSchema)` to create a new message.
  */
 export const FactSchema: GenMessage<Fact> = /*@__PURE__*/
-  messageDesc(file_spanwatch_v1_model, 2);
+  messageDesc(file_spanwatch_v1_model, 4);
 
 /**
  * Compromise is what verdicts say of a device.
@@ -272,7 +394,7 @@ export type Compromise = Message<"spanwatch.v1.Compromise"> & {
  * Use `create(CompromiseSchema)` to create a new message.
  */
 export const CompromiseSchema: GenMessage<Compromise> = /*@__PURE__*/
-  messageDesc(file_spanwatch_v1_model, 3);
+  messageDesc(file_spanwatch_v1_model, 5);
 
 /**
  * Edge is what one device asked of another over one protocol.
@@ -351,6 +473,64 @@ export type Edge = Message<"spanwatch.v1.Edge"> & {
    * @generated from field: string baseline = 14;
    */
   baseline: string;
+
+  /**
+   * From client to server, and from server to client; their sums are packets and bytes.
+   *
+   * @generated from field: uint64 packets_out = 15;
+   */
+  packetsOut: bigint;
+
+  /**
+   * @generated from field: uint64 packets_in = 16;
+   */
+  packetsIn: bigint;
+
+  /**
+   * @generated from field: uint64 bytes_out = 17;
+   */
+  bytesOut: bigint;
+
+  /**
+   * @generated from field: uint64 bytes_in = 18;
+   */
+  bytesIn: bigint;
+
+  /**
+   * Median interval between requests for the same, and median deviation from it; 0 when too few were seen.
+   *
+   * @generated from field: double interval_seconds = 19;
+   */
+  intervalSeconds: number;
+
+  /**
+   * @generated from field: double jitter_seconds = 20;
+   */
+  jitterSeconds: number;
+
+  /**
+   * The interval is steady.
+   *
+   * @generated from field: bool periodic = 21;
+   */
+  periodic: boolean;
+
+  /**
+   * @generated from field: string client_zone = 22;
+   */
+  clientZone: string;
+
+  /**
+   * @generated from field: string server_zone = 23;
+   */
+  serverZone: string;
+
+  /**
+   * Each action with its times and baseline.
+   *
+   * @generated from field: repeated spanwatch.v1.EdgeAction acts = 24;
+   */
+  acts: EdgeAction[];
 };
 
 /**
@@ -358,7 +538,48 @@ export type Edge = Message<"spanwatch.v1.Edge"> & {
  * Use `create(EdgeSchema)` to create a new message.
  */
 export const EdgeSchema: GenMessage<Edge> = /*@__PURE__*/
-  messageDesc(file_spanwatch_v1_model, 4);
+  messageDesc(file_spanwatch_v1_model, 6);
+
+/**
+ * EdgeAction is what was done over an edge, since when.
+ *
+ * @generated from message spanwatch.v1.EdgeAction
+ */
+export type EdgeAction = Message<"spanwatch.v1.EdgeAction"> & {
+  /**
+   * @generated from field: string action = 1;
+   */
+  action: string;
+
+  /**
+   * @generated from field: uint64 count = 2;
+   */
+  count: bigint;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp first_seen = 3;
+   */
+  firstSeen?: Timestamp | undefined;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp last_seen = 4;
+   */
+  lastSeen?: Timestamp | undefined;
+
+  /**
+   * learning, known, new, approved.
+   *
+   * @generated from field: string baseline = 5;
+   */
+  baseline: string;
+};
+
+/**
+ * Describes the message spanwatch.v1.EdgeAction.
+ * Use `create(EdgeActionSchema)` to create a new message.
+ */
+export const EdgeActionSchema: GenMessage<EdgeAction> = /*@__PURE__*/
+  messageDesc(file_spanwatch_v1_model, 7);
 
 /**
  * EdgeObject is what was touched over an edge, and how often.
@@ -380,6 +601,23 @@ export type EdgeObject = Message<"spanwatch.v1.EdgeObject"> & {
    * @generated from field: uint64 count = 3;
    */
   count: bigint;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp first_seen = 4;
+   */
+  firstSeen?: Timestamp | undefined;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp last_seen = 5;
+   */
+  lastSeen?: Timestamp | undefined;
+
+  /**
+   * learning, known, new, approved.
+   *
+   * @generated from field: string baseline = 6;
+   */
+  baseline: string;
 };
 
 /**
@@ -387,7 +625,7 @@ export type EdgeObject = Message<"spanwatch.v1.EdgeObject"> & {
  * Use `create(EdgeObjectSchema)` to create a new message.
  */
 export const EdgeObjectSchema: GenMessage<EdgeObject> = /*@__PURE__*/
-  messageDesc(file_spanwatch_v1_model, 5);
+  messageDesc(file_spanwatch_v1_model, 8);
 
 /**
  * Alert is one finding about one actor and one target. It rises in level and count, and never falls.
@@ -528,7 +766,7 @@ export type Alert = Message<"spanwatch.v1.Alert"> & {
  * Use `create(AlertSchema)` to create a new message.
  */
 export const AlertSchema: GenMessage<Alert> = /*@__PURE__*/
-  messageDesc(file_spanwatch_v1_model, 6);
+  messageDesc(file_spanwatch_v1_model, 9);
 
 /**
  * Evidence is one deed behind an alert.
@@ -597,7 +835,7 @@ export type Evidence = Message<"spanwatch.v1.Evidence"> & {
  * Use `create(EvidenceSchema)` to create a new message.
  */
 export const EvidenceSchema: GenMessage<Evidence> = /*@__PURE__*/
-  messageDesc(file_spanwatch_v1_model, 7);
+  messageDesc(file_spanwatch_v1_model, 10);
 
 /**
  * Asset is a device named in an alert, with the reason why it is there.
@@ -641,7 +879,7 @@ export type Asset = Message<"spanwatch.v1.Asset"> & {
  * Use `create(AssetSchema)` to create a new message.
  */
 export const AssetSchema: GenMessage<Asset> = /*@__PURE__*/
-  messageDesc(file_spanwatch_v1_model, 8);
+  messageDesc(file_spanwatch_v1_model, 11);
 
 /**
  * Verdict says that a device is, or is suspected to be, compromised. One of ip, network, mac, name and device is set.
@@ -741,7 +979,7 @@ export type Verdict = Message<"spanwatch.v1.Verdict"> & {
  * Use `create(VerdictSchema)` to create a new message.
  */
 export const VerdictSchema: GenMessage<Verdict> = /*@__PURE__*/
-  messageDesc(file_spanwatch_v1_model, 9);
+  messageDesc(file_spanwatch_v1_model, 12);
 
 /**
  * Coverage says how well the traffic of one pair of hosts and port was understood.
@@ -813,6 +1051,16 @@ export type Coverage = Message<"spanwatch.v1.Coverage"> & {
    * @generated from field: bool total = 13;
    */
   total: boolean;
+
+  /**
+   * @generated from field: uint64 unanswered = 14;
+   */
+  unanswered: bigint;
+
+  /**
+   * @generated from field: uint64 conflicts = 15;
+   */
+  conflicts: bigint;
 };
 
 /**
@@ -820,5 +1068,5 @@ export type Coverage = Message<"spanwatch.v1.Coverage"> & {
  * Use `create(CoverageSchema)` to create a new message.
  */
 export const CoverageSchema: GenMessage<Coverage> = /*@__PURE__*/
-  messageDesc(file_spanwatch_v1_model, 10);
+  messageDesc(file_spanwatch_v1_model, 13);
 
