@@ -31,6 +31,9 @@ nfpm() { go run github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.45.2 "$@"; }
 VERSION=$(version)
 export VERSION
 
+# An apk carries the times of these files, which are otherwise those of the checkout.
+touch --date="@$SOURCE_DATE_EPOCH" packaging/*.sh
+
 mkdir -p "$DIST"
 rm -rf "$DIST"/{amd64,arm64,spanwatch-*,seccomp.json}
 for ARCH in ${ARCHITECTURES:-amd64 arm64}; do
