@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
 	"strconv"
@@ -19,14 +20,14 @@ var deviceList = cli.List[inventory.Device]{
 	Empty: "no devices are known yet",
 	Table: []cli.Column[inventory.Device]{
 		cli.Field("ADDRESS", func(d *inventory.Device) string { return deviceAddress(d) }),
-		cli.Field("NAME", func(d *inventory.Device) string { return cli.First(d.Names) }),
-		cli.Field("TYPE", func(d *inventory.Device) string { return d.Type }),
-		cli.Field("VENDOR", func(d *inventory.Device) string { return d.Vendor }),
-		cli.Field("MODEL", func(d *inventory.Device) string { return d.Model }),
-		cli.Field("FIRMWARE", func(d *inventory.Device) string { return d.Firmware }),
+		cli.Long("NAME", func(d *inventory.Device) string { return cli.First(d.Names) }),
+		cli.Long("TYPE", func(d *inventory.Device) string { return d.Type }),
+		cli.Long("VENDOR", func(d *inventory.Device) string { return d.Vendor }),
+		cli.Long("MODEL", func(d *inventory.Device) string { return d.Model }),
+		cli.Wide("FIRMWARE", func(d *inventory.Device) string { return d.Firmware }),
 		cli.Field("COMPROMISE", func(d *inventory.Device) string { return d.Compromise.State }),
 	},
-	More: []cli.Column[inventory.Device]{
+	Wide: []cli.Column[inventory.Device]{
 		cli.Field("ID", func(d *inventory.Device) string { return d.ID }),
 		cli.Field("SITE", func(d *inventory.Device) string { return d.Site }),
 		cli.Field("PARENT", func(d *inventory.Device) string { return d.Parent }),
@@ -51,7 +52,7 @@ var edgeList = cli.List[graph.Edge]{
 		cli.Field("SERVER", func(e *graph.Edge) string { return e.ServerIP }),
 		cli.Field("PROTOCOL", func(e *graph.Edge) string { return e.Protocol }),
 		cli.Field("PORT", func(e *graph.Edge) string { return number(uint64(e.Port)) }),
-		cli.Field("ACTIONS", func(e *graph.Edge) string { return counts(e.Actions) }),
+		cli.Long("ACTIONS", func(e *graph.Edge) string { return counts(e.Actions) }),
 		cli.Field("PACKETS", func(e *graph.Edge) string { return strconv.FormatUint(e.Packets, 10) }),
 		cli.Field("BASELINE", func(e *graph.Edge) string { return e.Baseline }),
 	},
@@ -73,7 +74,7 @@ var alertList = cli.List[detect.Alert]{
 		cli.Field("LEVEL", func(a *detect.Alert) string { return a.Level }),
 		cli.Field("ACTOR", func(a *detect.Alert) string { return a.ActorIP }),
 		cli.Field("TARGET", func(a *detect.Alert) string { return a.TargetIP }),
-		cli.Field("RULE", func(a *detect.Alert) string { return a.Rule }),
+		cli.Wide("RULE", func(a *detect.Alert) string { return a.Rule }),
 	},
 	More: []cli.Column[detect.Alert]{
 		cli.Field("ID", func(a *detect.Alert) string { return a.ID }),
@@ -84,6 +85,26 @@ var alertList = cli.List[detect.Alert]{
 		cli.Field("TECHNIQUES", func(a *detect.Alert) string { return strings.Join(a.Techniques, " ") }),
 		cli.Field("COUNT", func(a *detect.Alert) string { return strconv.FormatUint(a.Count, 10) }),
 		cli.Field("DESCRIPTION", func(a *detect.Alert) string { return a.Description }),
+	},
+}
+
+var signalList = cli.List[detect.Signal]{
+	Empty: "no signals",
+	Table: []cli.Column[detect.Signal]{
+		cli.Field("TIME", func(s *detect.Signal) string { return s.Time.UTC().Format(time.DateTime) }),
+		cli.Field("ACTOR", func(s *detect.Signal) string { return s.ActorIP }),
+		cli.Field("TARGET", func(s *detect.Signal) string { return s.TargetIP }),
+		cli.Field("COUNT", func(s *detect.Signal) string { return strconv.FormatUint(s.Count, 10) }),
+		cli.Long("TITLE", func(s *detect.Signal) string { return s.Title }),
+	},
+	More: []cli.Column[detect.Signal]{
+		cli.Field("ID", func(s *detect.Signal) string { return s.ID }),
+		cli.Field("RULE", func(s *detect.Signal) string { return s.Rule }),
+		cli.Field("LAST TIME", func(s *detect.Signal) string { return cli.Stamp(s.LastTime) }),
+		cli.Field("WEIGHT", func(s *detect.Signal) string { return number(uint64(s.Weight)) }),
+		cli.Field("TECHNIQUES", func(s *detect.Signal) string { return strings.Join(s.Techniques, " ") }),
+		cli.Field("ACTOR DEVICE", func(s *detect.Signal) string { return s.Actor }),
+		cli.Field("TARGET DEVICE", func(s *detect.Signal) string { return s.Target }),
 	},
 }
 
@@ -122,6 +143,18 @@ func byAddress(devices []inventory.Device) []inventory.Device {
 	})
 }
 
+// byEnds sorts edges by the addresses of client and server, and by port.
+func byEnds(edges []graph.Edge) []graph.Edge {
+	return slices.SortedStableFunc(slices.Values(edges), func(a, b graph.Edge) int {
+		address := func(x, y string) int {
+			p, _ := netip.ParseAddr(x) // what is no IP goes first
+			q, _ := netip.ParseAddr(y)
+			return cmp.Or(p.Compare(q), cmp.Compare(x, y))
+		}
+		return cmp.Or(address(a.ClientIP, b.ClientIP), address(a.ServerIP, b.ServerIP), cmp.Compare(a.Port, b.Port))
+	})
+}
+
 // deviceAddress is the address under which people know a device.
 func deviceAddress(d *inventory.Device) string {
 	return cmp.Or(cli.First(d.IPs), cli.First(d.MACs), d.ID)
@@ -143,14 +176,11 @@ func share(part uint64, c *graph.Coverage) string {
 	return fmt.Sprintf("%.1f %%", 100*float64(part)/float64(whole))
 }
 
-// counts gives "read 120, write 3", most frequent first.
+// counts gives "write 3, read 120", strongest first: what matters must not be what is cut.
 func counts(actions map[string]uint64) string {
-	names := make([]string, 0, len(actions))
-	for name := range actions {
-		names = append(names, name)
-	}
+	names := slices.Collect(maps.Keys(actions))
 	slices.SortFunc(names, func(a, b string) int {
-		return cmp.Or(cmp.Compare(actions[b], actions[a]), cmp.Compare(a, b))
+		return cmp.Or(slices.Index(actionList, b)-slices.Index(actionList, a), cmp.Compare(a, b))
 	})
 	for i, name := range names {
 		names[i] = name + " " + strconv.FormatUint(actions[name], 10)

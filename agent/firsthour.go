@@ -95,6 +95,11 @@ func known(cmd *cobra.Command, dir string) (snap state.Snapshot, err error) {
 	if err := admin.Save(cmd.Context(), dir); err != nil && !errors.Is(err, admin.ErrNotRunning) {
 		cli.Warn(cmd, "the sensor cannot save what it knows now, this is what it saved before: "+err.Error())
 	}
+	return stored(dir)
+}
+
+// stored gives what stands in a state directory.
+func stored(dir string) (snap state.Snapshot, err error) {
 	s, err := state.OpenRead(dir)
 	if err != nil {
 		return snap, err

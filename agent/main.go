@@ -23,7 +23,7 @@ reaches a controller. It never sends a frame on a monitored port.`,
 	}
 	root.AddCommand(
 		runCommand(), replayCommand(), dissectCommand(),
-		devicesCommand(), graphCommand(), alertsCommand(), variablesCommand(), coverageCommand(),
+		devicesCommand(), graphCommand(), alertsCommand(), signalsCommand(), variablesCommand(), coverageCommand(),
 		reportCommand(),
 		statusCommand(), doctorCommand(),
 		versionCommand(),
