@@ -39,6 +39,9 @@ type Duplicate struct {
 
 // mode is the operating mode that a device told last.
 func mode(d *inventory.Device) string {
+	if d.Mode != "" {
+		return d.Mode
+	}
 	var latest *inventory.Fact
 	for i := range d.Facts {
 		f := &d.Facts[i]
@@ -103,7 +106,8 @@ func (s *site) conflicts() []Conflict {
 			}
 		}
 		for p, facts := range values {
-			if c, ok := contradiction(facts); ok {
+			told := slices.ContainsFunc(d.Changes, func(c inventory.Change) bool { return c.Key == p.key && c.Module == p.module })
+			if c, ok := contradiction(facts); ok && !(c.Changed && told) { // what changed stands among the changes
 				c.Device, c.Key, c.Module = s.party(d.ID, ""), string(p.key), p.module
 				all = append(all, c)
 			}

@@ -39,10 +39,12 @@ type Report struct {
 	Sessions   []Session    `json:"sessions"`  // how sessions were protected, where they say so
 	Protection []Disclosure `json:"protection"`
 
-	New        []Change    `json:"new_links"`
-	Silent     []Change    `json:"silent_links"`
-	Conflicts  []Conflict  `json:"conflicts"`
-	Duplicates []Duplicate `json:"duplicates"`
+	New        []Change       `json:"new_links"`
+	NewDeeds   []NewDeed      `json:"new_deeds"` // on links that are not new
+	Silent     []Change       `json:"silent_links"`
+	Changes    []DeviceChange `json:"changes"` // of what devices say of themselves
+	Conflicts  []Conflict     `json:"conflicts"`
+	Duplicates []Duplicate    `json:"duplicates"`
 
 	Coverage Coverage `json:"coverage"`
 	Unread   []Unread `json:"unread"` // conversations that could not be read, and why
@@ -92,7 +94,7 @@ func New(snap *state.Snapshot) *Report {
 		Alerts: s.alerts(), Signals: s.signals(),
 		Levels: s.levels(), Protocols: s.protocols(), Commands: s.commands(),
 		Crossings: s.crossings(), Internet: s.internet(), Clear: s.clear(), Sessions: s.sessions(), Protection: s.protection(),
-		New: s.newLinks(), Silent: s.silentLinks(), Conflicts: s.conflicts(), Duplicates: s.duplicates(),
+		New: s.newLinks(), NewDeeds: s.newDeeds(), Silent: s.silentLinks(), Changes: s.deviceChanges(), Conflicts: s.conflicts(), Duplicates: s.duplicates(),
 		Coverage: s.coverage(), Unread: s.unread(), Probes: s.probes(), Blind: s.blindSpots(),
 	}
 	if !s.until.IsZero() {

@@ -99,16 +99,23 @@ func plant() *state.Snapshot {
 		fact(protocols.FactModel, "X-9", 0, time.Hour), fact(protocols.FactModel, "Controller X 9", time.Minute, time.Hour),
 		fact(protocols.FactProtection, "level 1", 0, time.Hour), fact(protocols.FactMode, "run", 0, time.Minute), fact(protocols.FactMode, "stop", time.Minute, time.Hour),
 	}
+	plc.Changes = []inventory.Change{{Time: at.Add(time.Minute), Key: protocols.FactMode, From: "run", To: "stop", Source: "x: told"}}
 	twin := device("twin-05", "10.0.1.1", inventory.TypePLC, "1", "cell2")
 	write := func() map[string]uint64 { return map[string]uint64{"write": 30, "read": 600} }
 	fresh := edge("pc-04", "10.0.3.4", "plc-01", "10.0.1.1", map[string]uint64{"upload": 1}, time.Hour)
 	fresh.Baseline, fresh.Objects = graph.BaselineNew, []graph.Object{{Action: "upload", Object: "block 1", Count: 1}, {Action: "read", Object: "x", Count: 1}}
 	secure := edge("hmi-02", "10.0.1.2", "plc-01", "10.0.1.1", write(), time.Hour)
 	secure.Security = []graph.Security{{Mode: "none", Policy: "None", User: "anonymous"}, {Mode: "sign", Policy: "P", User: "certificate"}}
+	secure.PacketsOut, secure.Acts = 20, []graph.Act{{Action: "write", Count: 30, FirstSeen: at, Baseline: graph.BaselineNew}}
+	secure.Objects = []graph.Object{
+		{Action: "write", Object: "y", Count: 30, Baseline: graph.BaselineNew}, {Action: "read", Object: "z", Count: 2, FirstSeen: at, Baseline: graph.BaselineNew},
+	}
+	polled := edge("hmi-02", "10.0.1.2", "hmi-03", "10.0.2.3", map[string]uint64{"read": 5}, 50*time.Minute)
+	polled.Interval, polled.Periodic = 60, true
 	return &state.Snapshot{
 		Site: "Plant", Devices: []inventory.Device{plc, hmi, far, pc, twin},
 		Edges: []graph.Edge{
-			secure, fresh,
+			secure, fresh, polled,
 			edge("hmi-03", "10.0.2.3", "plc-01", "10.0.1.1", write(), 30*time.Minute), // fell silent
 			edge("", "203.0.113.9", "plc-01", "10.0.1.1", map[string]uint64{"read": 1}, time.Minute),
 			edge("plc-01", "10.0.1.1", "", "198.51.100.7", nil, time.Minute),
@@ -150,6 +157,12 @@ func TestWhatAReportSays(t *testing.T) {
 	for _, c := range r.New {
 		got = append(got, "new "+say(c.Client))
 	}
+	for _, d := range r.NewDeeds {
+		got = append(got, "new deed "+d.Action+" "+d.Object)
+	}
+	for _, c := range r.Changes {
+		got = append(got, "change "+c.What+" "+c.From+" "+c.To)
+	}
 	for _, c := range r.Silent {
 		got = append(got, "silent "+say(c.Client)+" "+c.Reason)
 	}
@@ -174,11 +187,12 @@ func TestWhatAReportSays(t *testing.T) {
 		"internet 203.0.113.9 plc-0110.0.1.1 plant device is asked from the Internet", "internet plc-0110.0.1.1 198.51.100.7 plant device asks the Internet",
 		"internet pc-0410.0.3.4 198.51.100.7 asks the Internet",
 		"clear speak write, upload, read", "session none anonymous weak", "session sign certificate", "protection protection level 1",
-		"new pc-0410.0.3.4", "silent hmi-0310.0.2.3 a request every 2.9s before, none for 30m0s",
+		"new pc-0410.0.3.4", "new deed write ", "new deed read z", "change mode run stop", "silent hmi-0310.0.2.3 a request every 2.9s before, none for 30m0s", "silent hmi-0210.0.1.2 a request every 1m0s before, none for 10m0s",
 		"conflict firmware changed", "conflict serial",
 		"duplicate 10.0.1.1 used by 2 devices",
 		"unread tcp protocol not known", "unread whisper encrypted", "probes pc-04 7, 9",
 		"blind speak 200 B never reached the sensor (20.0 %), 1 malformed messages",
+		"blind speak one-sided: nothing that the server sent was seen; does the mirror port show both directions?",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)

@@ -181,8 +181,16 @@ func (r *Report) changed() []section {
 	columns := []string{"Time", "Client", "Server", "Over", "Did", "Why it is here"}
 	return []section{
 		table("new", "New links", "Links that began after the learning time.", "No link began after the learning time.", columns, r.New, change),
+		table("new-deeds", "New on known links", "Done for the first time after the learning time, over links that were known.", "Nothing new was done over known links.",
+			[]string{"Time", "Client", "Server", "Over", "Did", "Object", "Count"}, r.NewDeeds, func(d *NewDeed) []string {
+				return []string{stamp(d.First), d.Client.String(), d.Server.String(), d.Protocol, d.Action, d.Object, fmt.Sprint(d.Count)}
+			}),
 		table("silent", "Silent links", "Links that were in regular use and then fell silent.", "No link in regular use fell silent.", columns, r.Silent, change),
-		table("conflicts", "Contradictions and changes", "Devices of which two values of the same fact were seen.", "No device contradicted itself.",
+		table("changes", "Changes of devices", "What a device said of itself differently than before, the latest first.", "No device changed what it says of itself.",
+			[]string{"Time", "Device", "What", "Before", "After", "Told by"}, r.Changes, func(c *DeviceChange) []string {
+				return []string{stamp(c.Time), c.Device.String(), c.What, c.From, c.To, c.Source}
+			}),
+		table("conflicts", "Contradictions", "Devices of which two values of the same fact were seen.", "No device contradicted itself.",
 			[]string{"Device", "Fact", "", "Values"}, r.Conflicts, func(c *Conflict) []string {
 				kind := "contradiction"
 				if c.Changed {
@@ -294,7 +302,7 @@ func (r *Report) summarise() []string {
 		count(len(clients), "client", "clients") + " wrote to devices of the plant or took their program.",
 		count(len(r.Crossings), "link", "links") + " to controllers from outside their zone; " + count(plant, "link", "links") + " between the plant and the Internet.",
 		count(weak, "way", "ways") + " of opening sessions without signature, or as anybody.",
-		count(len(r.New), "new link", "new links") + ", " + count(len(r.Silent), "link", "links") + " fell silent.",
+		count(len(r.New), "new link", "new links") + ", " + count(len(r.NewDeeds), "new deed", "new deeds") + " on known ones, " + count(len(r.Silent), "link", "links") + " fell silent.",
 		fmt.Sprintf("Of the payload %s was decoded, %s encrypted, %s lost before the sensor saw it.",
 			percent(r.Coverage.DecodedShare), percent(r.Coverage.EncryptedShare), percent(r.Coverage.LostShare)),
 	}

@@ -152,6 +152,7 @@ type merged struct {
 	actions        map[string]uint64
 	packets, bytes uint64
 	first, last    time.Time
+	interval       time.Duration // of the fastest steady poll; 0: none
 }
 
 // pairs merges the edges that fit by client and server, in order of addresses.
@@ -185,6 +186,9 @@ func (m *merged) add(e *graph.Edge) {
 	}
 	for action, n := range e.Actions {
 		m.actions[action] += n
+	}
+	if every := time.Duration(e.Interval * float64(time.Second)); e.Periodic && (m.interval == 0 || every < m.interval) {
+		m.interval = every
 	}
 	m.packets, m.bytes = m.packets+e.Packets, m.bytes+e.Bytes
 	if e.FirstSeen.Before(m.first) {

@@ -233,7 +233,35 @@ func (s *site) blindSpots() []Blind {
 			all = append(all, Blind{s.party("", c.ClientIP), s.party("", c.ServerIP), c.Port, c.Protocol, joined(reasons)})
 		}
 	}
-	return all
+	var oneSided []Blind
+	for i := range s.snap.Edges {
+		if side := missing(&s.snap.Edges[i]); side != "" && s.devices[s.snap.Edges[i].Server] != nil {
+			e := &s.snap.Edges[i]
+			oneSided = append(oneSided, Blind{s.party(e.Client, e.ClientIP), s.party(e.Server, e.ServerIP), e.Port, e.Protocol,
+				"one-sided: nothing that the " + side + " sent was seen; does the mirror port show both directions?"})
+		}
+	}
+	slices.SortStableFunc(oneSided, func(a, b Blind) int {
+		return cmp.Or(a.Client.compare(b.Client), a.Server.compare(b.Server), cmp.Compare(a.Port, b.Port), cmp.Compare(a.Protocol, b.Protocol))
+	})
+	return append(all, oneSided...)
+}
+
+// onePackets is how many packets in one direction alone are no accident.
+const onePackets = 10
+
+// missing tells which side of an edge was never seen though it was asked something, or answered. Where both directions are
+// not counted apart nothing is missing.
+func missing(e *graph.Edge) string {
+	switch {
+	case e.Port == 0 || len(e.Actions) == 0 || e.PacketsOut+e.PacketsIn < onePackets:
+		return ""
+	case e.PacketsIn == 0:
+		return "server"
+	case e.PacketsOut == 0:
+		return "client"
+	}
+	return ""
 }
 
 // actions gives "write 3, read 120", strongest first.
