@@ -22,7 +22,6 @@ type cell struct {
 	low, high      float64 // the envelope: the range of the learning time
 
 	step   float32 // mean change of the learning time
-	leap   float32 // the largest
 	rate   float32 // of the last change, per second
 	period float32 // seconds between two answers
 	jitter float32 // mean deviation from it
@@ -32,12 +31,11 @@ type cell struct {
 	odd      uint32 // observations that are no number
 	negative uint32 // of a word: observations that would be negative numbers
 	learnt   uint32 // observations of the learning time
-	ups      uint32 // changes of the learning time upwards
-	downs    uint32
 
-	lowest, highest int16 // of a word: the range if it has a sign
-	signed          uint8 // times that a word passed zero as only a number with a sign does
-	unsigned        uint8 // times that it passed 32768 as only one without does
+	lowest, highest int16  // of a word: the range if it has a sign
+	ups, downs      uint16 // changes of the learning time, by direction
+	signed          uint8  // times that a word passed zero as only a number with a sign does
+	unsigned        uint8  // times that it passed 32768 as only one without does
 
 	kind  protocols.ValueType
 	size  uint8
@@ -152,7 +150,8 @@ func (c *cell) add(raw uint64, x float64, n uint64) {
 		c.min, c.max, c.mean = x, x, x
 	} else {
 		c.min, c.max = min(c.min, x), max(c.max, x)
-		c.mean += (x - c.mean) * (float64(n) / float64(numbers))
+		// The conversion keeps some processors from rounding once where others round twice.
+		c.mean += float64((x - c.mean) * (float64(n) / float64(numbers)))
 	}
 	if c.kind == protocols.ValueWords {
 		signed := int16(raw)
@@ -210,7 +209,7 @@ func (p *Process) change(i int32, c *cell, raw uint64, x float64, learning bool,
 		}
 	}
 	c.changed = s.at
-	if c.kind == protocols.ValueWords && c.signed >= 3 && c.unsigned == 0 {
+	if c.signed >= 3 && c.hasSign() && c.flags&flagTold == 0 {
 		c.giveSign()
 	}
 }
@@ -227,13 +226,12 @@ func (c *cell) distance(from, to float64) float64 {
 // stride learns how the variable moves.
 func (c *cell) stride(d float64) {
 	if d > 0 {
-		c.ups = plus(c.ups, 1)
+		c.ups += min(1, math.MaxUint16-c.ups)
 	} else {
-		c.downs = plus(c.downs, 1)
+		c.downs += min(1, math.MaxUint16-c.downs)
 	}
 	size := float32(math.Abs(d))
-	c.step += (size - c.step) / float32(c.ups+c.downs)
-	c.leap = max(c.leap, size)
+	c.step += (size - c.step) / float32(uint32(c.ups)+uint32(c.downs))
 }
 
 // near is how far apart two words are at most that follow each other smoothly.
@@ -247,6 +245,15 @@ func (c *cell) cross(from, to uint16) {
 	case u <= near && d > 1<<15 && c.unsigned < math.MaxUint8:
 		c.unsigned++
 	}
+}
+
+// farthest is how far from zero a word with a sign goes: analogue inputs end at 27648.
+const farthest = 7 << 12
+
+// hasSign reports whether a word looks as if it had a sign: it passed zero as only such a number does, nothing speaks against
+// it, and it stays away from the end of the range.
+func (c *cell) hasSign() bool {
+	return c.kind == protocols.ValueWords && c.signed > 0 && c.unsigned == 0 && c.lowest >= -farthest && c.highest <= farthest
 }
 
 // giveSign turns a word and what is known of it into a number with a sign.

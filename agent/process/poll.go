@@ -45,9 +45,9 @@ func (r *rhythm) tick(at int64) {
 		weight := 1 / float32(min(r.rounds, inertia))
 		if r.rounds > 1 {
 			off := d - r.period
-			r.jitter += (float32(math.Abs(float64(off))) - r.jitter) * weight
+			r.jitter += float32((float32(math.Abs(float64(off))) - r.jitter) * weight)
 		}
-		r.period += (d - r.period) * weight
+		r.period += float32((d - r.period) * weight)
 	}
 	r.rounds++
 	r.at = at
@@ -74,8 +74,40 @@ func (r *rhythm) seen(n uint64, at int64) seen {
 
 // polls is the table of polls.
 type polls struct {
-	at   map[pollKey]int32
-	list arena[poll]
+	at     map[pollKey]int32
+	list   arena[poll]
+	recent [recentPolls]recentPoll
+	epoch  uint32 // grows when a poll is forgotten
+}
+
+const recentPolls = 1 << 12
+
+// recentPoll is a shorter way to a poll, while nothing was forgotten.
+type recentPoll struct {
+	conv  *protocols.Conversation
+	poll  int32
+	epoch uint32
+}
+
+// find gives the poll that an event answers, 0 where there is none.
+func (t *polls) find(e *protocols.Event) int32 {
+	o := &e.Object
+	h := (e.Conv.ID ^ uint64(o.First)<<32 ^ uint64(o.Count)<<16 ^ uint64(o.Unit)<<8 ^ uint64(len(o.Name))) * 0x9e3779b97f4a7c15
+	r := &t.recent[h>>(64-12)]
+	if r.conv == e.Conv && r.epoch == t.epoch {
+		if q := t.list.at(r.poll); q.key.object == e.Object && q.key.kind == e.Values.Type && q.key.declared == e.Declared {
+			return r.poll
+		}
+	}
+	i := t.at[keyOf(e)]
+	if i != 0 {
+		*r = recentPoll{e.Conv, i, t.epoch}
+	}
+	return i
+}
+
+func keyOf(e *protocols.Event) pollKey {
+	return pollKey{e.Conv.Client.Address(), e.Conv.Server.Address(), e.Object, e.Values.Type, e.Declared}
 }
 
 // read takes values that a device told.
@@ -86,8 +118,7 @@ func (p *Process) read(e *protocols.Event) {
 		p.told(e, at)
 		return
 	}
-	k := pollKey{e.Conv.Client.Address(), e.Conv.Server.Address(), e.Object, e.Values.Type, e.Declared}
-	i := p.polls.at[k]
+	i := p.polls.find(e)
 	if i != 0 {
 		q := p.polls.list.at(i)
 		if q.valid && at >= q.rhythm.at && bytes.Equal(q.raw, e.Values.Raw) {
@@ -104,7 +135,7 @@ func (p *Process) read(e *protocols.Event) {
 		return
 	}
 	if i == 0 {
-		i = p.newPoll(k, e, l)
+		i = p.newPoll(keyOf(e), e, l)
 	}
 	if i == 0 {
 		p.several(e, l, at)
@@ -346,6 +377,7 @@ func (p *Process) forgetPoll(i int32) {
 		clear(pg.polls[n:])
 	}
 	delete(p.polls.at, q.key)
+	p.polls.epoch++
 	p.polls.list.remove(i)
 }
 

@@ -17,9 +17,9 @@ type Config struct {
 	MaxPerDevice int
 	// MaxVariables bounds the variables of the site; default 500,000.
 	MaxVariables int
-	// MaxChanges bounds the remembered changes of all variables; default 600,000. A quarter is kept for what is written.
+	// MaxChanges bounds the remembered changes of all variables; default 400,000. A quarter is kept for what is written.
 	MaxChanges int
-	// MaxPairs bounds the pairs of neighbours that are examined for holding one number; default 65,536.
+	// MaxPairs bounds the pairs of neighbours that are examined for holding one number; default 32,768.
 	MaxPairs int
 	// MaxPolls bounds the polls that are recognised when they are answered again; default 32,768.
 	MaxPolls int
@@ -33,8 +33,8 @@ const (
 	defaultLearnFor     = 14 * 24 * time.Hour
 	defaultPerDevice    = 4_096
 	defaultMaxVariables = 500_000
-	defaultMaxChanges   = 600_000
-	defaultMaxPairs     = 65_536
+	defaultMaxChanges   = 400_000
+	defaultMaxPairs     = 32_768
 	defaultMaxPolls     = 32_768
 	defaultMaxTexts     = 32_768
 	defaultMaxWriters   = 65_536

@@ -5,7 +5,6 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"iter"
-	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -24,6 +23,7 @@ type Variable struct {
 	Type    string   `json:"type"`
 	Guessed bool     `json:"type_guessed,omitempty"`
 	Last    Value    `json:"last"`
+	Before  Value    `json:"previous"`      // the value before the last change
 	Raw     string   `json:"raw,omitempty"` // the elements of a number that several hold, hexadecimal, in their order
 	Min     *float64 `json:"min"`           // null where no value was a number
 	Max     *float64 `json:"max"`
@@ -157,6 +157,9 @@ func (p *Process) variable(i int32) Variable {
 	v.Type, v.Guessed = show.name(), show.guessed
 	if c.count > 0 {
 		v.Last = show.value(c.last)
+		if c.changes > 0 {
+			v.Before = show.value(c.prev)
+		}
 		v.LastTime, v.LastChange = stamp(c.at), stamp(c.changed)
 		if c.key.class >= classJoined {
 			v.Raw = rawText(c)
@@ -164,7 +167,7 @@ func (p *Process) variable(i int32) Variable {
 	}
 	show.ranges(&v)
 	if c.changes > 0 && finite(float64(c.rate)) {
-		v.Rate = pointer(float64(c.rate))
+		v.Rate = pointer(short(c.rate))
 	}
 	if c.flags&flagTimed != 0 {
 		v.Period, v.Jitter = short(c.period), short(c.jitter)
@@ -250,7 +253,7 @@ func (p *Process) form(i int32, c *cell) form {
 	case c.flags&flagTold != 0:
 	case c.kind == protocols.ValueWords:
 		f.guessed = c.unsigned == 0
-		if c.signed > 0 && c.unsigned == 0 {
+		if c.hasSign() {
 			f.kind, f.size = protocols.ValueInt, 2
 		}
 	case c.key.class == classByte:
@@ -357,11 +360,11 @@ func pointer(x float64) *float64 {
 
 // short rounds what is measured to six digits: a float32 has no more.
 func short(x float32) float64 {
-	if x == 0 || !finite(float64(x)) {
+	if !finite(float64(x)) {
 		return 0
 	}
-	scale := math.Pow(10, 6-math.Ceil(math.Log10(math.Abs(float64(x)))))
-	return math.Round(float64(x)*scale) / scale
+	rounded, _ := strconv.ParseFloat(strconv.FormatFloat(float64(x), 'g', 6, 32), 64) // it was just formatted
+	return rounded
 }
 
 func stamp(nanos int64) *time.Time {

@@ -22,9 +22,44 @@ type asking struct {
 	layout layout
 	values []uint64
 	whole  []byte
-	before []uint64
-	known  []bool
 	at     int64
+}
+
+func (p *Process) asking(e *protocols.Event, l layout) asking {
+	a := asking{
+		conv: e.Conv.ID, device: p.device(&e.Conv.Server), writer: p.writer(&e.Conv.Client), object: e.Object, layout: l,
+		values: make([]uint64, l.n), at: e.Time.UnixNano(),
+	}
+	for k := range a.values {
+		a.values[k] = l.raw(e.Values.Raw, k)
+	}
+	if l.size == 0 {
+		a.whole = slices.Clone(e.Values.Raw[:min(len(e.Values.Raw), maxText)])
+	}
+	return a
+}
+
+// target is a variable that a write is about, and what is to stand there.
+type target struct {
+	cell  int32
+	value uint64
+}
+
+// targets gives the variables of a write that there are, and the numbers that it writes whole.
+func (p *Process) targets(cells []int32, values []uint64) []target {
+	list := make([]target, 0, len(cells))
+	for k, i := range cells {
+		if i == 0 {
+			continue
+		}
+		list = append(list, target{i, values[k]})
+		if at := p.cells.at(i).pair; at > 0 {
+			if pr := p.pairs.at(at); pr.cell != 0 && k+int(pr.width) <= len(values) {
+				list = append(list, target{pr.cell, p.compose(pr, values[k:])})
+			}
+		}
+	}
+	return list
 }
 
 // pending is the writes that wait for their answers, a ring.
@@ -58,38 +93,21 @@ func (p *Process) asked(e *protocols.Event) {
 		p.unanswered(p.pending.oldest())
 	}
 	q := &p.pending
-	at := (q.first + q.n) % maxPending
+	a := &q.list[(q.first+q.n)%maxPending]
 	q.n++
-	a := &q.list[at]
-	*a = asking{
-		conv: e.Conv.ID, device: p.device(&e.Conv.Server), writer: p.writer(&e.Conv.Client), object: e.Object, layout: l,
-		values: make([]uint64, l.n), before: make([]uint64, l.n), known: make([]bool, l.n), at: e.Time.UnixNano(),
-	}
-	if l.size == 0 {
-		a.whole = slices.Clone(e.Values.Raw[:min(len(e.Values.Raw), maxText)])
-	}
-	for k, i := range p.find(a.device, &e.Object, l, false, false) {
-		a.values[k] = l.raw(e.Values.Raw, k)
-		if i == 0 {
-			continue
-		}
-		p.settlePolls(i)
-		c := p.cells.at(i)
-		a.before[k], a.known[k] = c.last, c.count > 0
-		if !p.settled(c, a.at) && p.attempts(c, a, k) {
-			p.remember(i, change{at: a.at, before: c.last, value: a.values[k], by: a.writer, how: byAsking, known: c.count > 0})
+	*a = p.asking(e, l)
+	for _, t := range p.targets(p.find(a.device, &e.Object, l, false, false), a.values) {
+		p.settlePolls(t.cell)
+		if c := p.cells.at(t.cell); !p.settled(c, a.at) && p.isNews(c, a.writer, t.value) {
+			p.remember(t.cell, change{at: a.at, before: c.last, value: t.value, by: a.writer, how: byAsking, known: c.count > 0})
 		}
 	}
 	p.devices[a.device].dirty = true
 }
 
-// attempts reports whether a request belongs into the history: one that says what the same writer wrote last says nothing
-// new.
-func (p *Process) attempts(c *cell, a *asking, k int) bool {
-	if c.count == 0 || c.last != a.values[k] || c.deed == 0 {
-		return true
-	}
-	return p.deeds.at(c.deed).by != a.writer
+// isNews reports whether a write belongs into the history: one that says what the same writer wrote last says nothing new.
+func (p *Process) isNews(c *cell, writer int32, value uint64) bool {
+	return c.count == 0 || c.last != value || c.deed == 0 || p.deeds.at(c.deed).by != writer
 }
 
 // answered takes the answer to a write. The values are those of the request, or those that the answer repeats.
@@ -114,17 +132,7 @@ func (p *Process) answered(e *protocols.Event, carries bool) {
 	if !carries || e.Outcome == protocols.OutcomeRefused {
 		return
 	}
-	l := layoutOf(&e.Object, &e.Values)
-	a := asking{
-		device: p.device(&e.Conv.Server), writer: p.writer(&e.Conv.Client), object: e.Object, layout: l,
-		values: make([]uint64, l.n), before: make([]uint64, l.n), known: make([]bool, l.n), at: e.Time.UnixNano(),
-	}
-	if l.size == 0 {
-		a.whole = e.Values.Raw[:min(len(e.Values.Raw), maxText)]
-	}
-	for k := range l.n {
-		a.values[k] = l.raw(e.Values.Raw, k)
-	}
+	a := p.asking(e, layoutOf(&e.Object, &e.Values))
 	p.wrote(&a, a.at, byWrite)
 }
 
@@ -144,11 +152,8 @@ func (p *Process) unanswered(a *asking) {
 
 // refuse marks what a write attempted.
 func (p *Process) refuse(a *asking) {
-	for _, i := range p.find(a.device, &a.object, a.layout, false, false) {
-		if i == 0 {
-			continue
-		}
-		if ch := p.attempt(p.cells.at(i), a.made); ch != nil {
+	for _, t := range p.targets(p.find(a.device, &a.object, a.layout, false, false), a.values) {
+		if ch := p.attempt(p.cells.at(t.cell), a.made); ch != nil {
 			ch.how = byRefused
 		}
 	}
@@ -157,41 +162,42 @@ func (p *Process) refuse(a *asking) {
 
 func (a *asking) made(ch *change) bool { return ch.at == a.at && ch.by == a.writer }
 
-// wrote takes a write that was done, or that nobody answered: then the values are believed once the device tells them.
+// wrote takes a write that was done, or that nobody answered: then its values are believed once the device tells them.
 func (p *Process) wrote(a *asking, at int64, outcome how) {
-	cells := p.find(a.device, &a.object, a.layout, true, true)
-	for k, i := range cells {
-		if i == 0 {
+	for _, t := range p.targets(p.find(a.device, &a.object, a.layout, true, true), a.values) {
+		p.settlePolls(t.cell)
+		if c := p.cells.at(t.cell); !p.settled(c, a.at) {
+			p.deed(a, t, outcome)
+		}
+		if outcome != byWrite {
 			continue
 		}
-		p.settlePolls(i)
-		c := p.cells.at(i)
-		if p.settled(c, a.at) {
-			continue
-		}
-		made := p.attempt(c, a.made)
-		switch {
-		case made == nil && outcome == byAsking && c.count > 0:
-			continue // a device has told the value since, or the history forgot it
-		case made != nil:
-			made.how = outcome
-		case !a.known[k] || c.last != a.values[k]:
-			p.remember(i, change{at: a.at, before: a.before[k], value: a.values[k], by: a.writer, how: outcome, known: a.known[k]})
-			c = p.cells.at(i)
-		}
-		if outcome == byAsking {
-			continue
-		}
-		p.deedOf(c, deed{at: a.at, before: a.before[k], after: a.values[k], by: a.writer, outcome: outcome, known: a.known[k]})
 		if a.layout.size == 0 {
-			p.keepText(i, a.values[k], a.whole)
+			p.keepText(t.cell, t.value, a.whole)
 		}
-		if p.observe(i, a.values[k], &seen{n: 1, at: at, by: a.writer}) {
-			p.spoilPolls(i)
+		if p.observe(t.cell, t.value, &seen{n: 1, at: at, by: a.writer}) {
+			p.spoilPolls(t.cell)
 		}
-	}
-	if outcome == byWrite {
-		p.joinAll(cells, &seen{n: 1, at: at, by: a.writer})
 	}
 	p.devices[a.device].dirty = true
+}
+
+// deed notes a write of one variable, before the value is observed.
+func (p *Process) deed(a *asking, t target, outcome how) {
+	c := p.cells.at(t.cell)
+	d := deed{at: a.at, before: c.last, after: t.value, by: a.writer, outcome: outcome, known: c.count > 0}
+	switch made := p.attempt(c, a.made); {
+	case made != nil:
+		made.how = outcome
+		d.before, d.known = made.before, made.known
+	case outcome == byAsking && c.count > 0:
+		return // the device has told the value since, or the history had no room
+	case p.isNews(c, a.writer, t.value):
+		p.remember(t.cell, change{at: a.at, before: d.before, value: t.value, by: a.writer, how: outcome, known: d.known})
+	case c.deed != 0 && p.deeds.at(c.deed).at >= a.at:
+		return // the device told the value before it answered
+	}
+	if outcome == byWrite {
+		p.deedOf(p.cells.at(t.cell), d)
+	}
 }
