@@ -73,8 +73,20 @@ func (p *message) serve() {
 			return
 		}
 	}
+	if name == programService && p.fn == fnPIService {
+		p.is(&hotStart)
+		if bytes.HasPrefix(p.arguments, []byte("C")) {
+			p.is(&coldStart)
+		}
+	}
 	p.object = protocols.Object{Area: "program", Name: printable(p.service)}
 }
+
+// The program service without a function of its own starts the controller, and its argument says from which state.
+var (
+	hotStart  = function{name: "PLC Hot Start", action: protocols.ActionControl, answer: tellMode}
+	coldStart = function{name: "PLC Cold Start", action: protocols.ActionControl, answer: tellMode}
+)
 
 // blockArgument is the length of a block in the argument block of a service: kind, number, memory.
 const blockArgument = 8
