@@ -375,3 +375,46 @@ func TestMidStreamByteByByte(t *testing.T) {
 		}
 	}
 }
+
+// A message with a wrong length costs itself and what was sent with it, not what follows: a scan of functions that nobody
+// answers is counted to the last.
+func TestWrongLengthHidesNothing(t *testing.T) {
+	cases, err := protocoltest.Load("../../protocols/modbus/testdata")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := named(t, cases, "read")
+	for name, wrong := range map[string][]byte{
+		"too short": {0, 1, 0, 0, 0, 2, 1, 3, 0, 0, 0, 1}, "too long": {0, 1, 0, 0, 0, 32, 1, 3, 0, 0, 0, 1},
+		"huge": {0, 1, 0, 0, 255, 255, 1, 3, 0, 0, 0, 1}, "text": []byte("what is this?"),
+	} {
+		list := append(whole(c)[:2:2], segment{protocols.Client, len(c.Blocks[0].Bytes), wrong})
+		at := len(c.Blocks[0].Bytes) + len(wrong)
+		const scanned = 120
+		for f := byte(1); f <= scanned; f++ {
+			list = append(list, segment{protocols.Client, at, []byte{0, f, 0, 0, 0, 6, 1, f, 0, 0, 0, 0}})
+			at += 12
+		}
+		if got := events(t, c, list, link{}); len(got) < scanned {
+			t.Errorf("%s: %d events: %v", name, len(got), got)
+		}
+	}
+}
+
+// A gap hides the message that it cuts, not the malformed one behind it.
+func TestMalformedMessageBehindAGap(t *testing.T) {
+	cases, err := protocoltest.Load("../../protocols/modbus/testdata")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := named(t, cases, "read")
+	list := whole(c)[:2:2]
+	at := len(c.Blocks[0].Bytes) + 5
+	// Mask Write Register without its masks, between five lost bytes and five more.
+	list = append(list, segment{protocols.Client, at, []byte{0, 9, 0, 0, 0, 4, 1, 22, 0, 4}},
+		segment{protocols.Client, at + 15, []byte{0, 10, 0, 0, 0, 6, 1, 3, 0, 4, 0, 1}})
+	got := events(t, c, list, link{})
+	if !slices.ContainsFunc(got, func(s string) bool { return strings.Contains(s, "Mask Write Register") }) {
+		t.Errorf("%v", got)
+	}
+}

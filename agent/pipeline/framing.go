@@ -157,9 +157,9 @@ func (w *Worker) identify(c *conversation, d stream.Direction, b []byte, frame u
 		}
 		return
 	case protocols.YesClient:
-		c.orient(d, true)
+		w.settle(c, spec, d)
 	case protocols.YesServer:
-		c.orient(d^1, true)
+		w.settle(c, spec, d^1)
 	default:
 		h.unsure++
 		known := c.pub.Proven || w.homePort(c.pub.Transport, c.pub.Server.Port)
@@ -261,6 +261,9 @@ func (w *Worker) drain(c *conversation) {
 // where it lies; only what is left over is copied.
 func (w *Worker) bytes(c *conversation, d stream.Direction, b []byte, frame uint64, at time.Time) {
 	h := &c.half[d]
+	if c.searches() {
+		w.resume(c, h, b)
+	}
 	if len(h.buf) > 0 {
 		h.add(b, frame, at)
 		b = h.buf
@@ -279,6 +282,22 @@ func (w *Worker) bytes(c *conversation, d stream.Direction, b []byte, frame uint
 		off += n
 	}
 	h.hold(b, off)
+}
+
+// resume puts a direction that is out of step back into it where a segment shows how: one that begins with a message,
+// while what is held begins none, or one that is exactly as long as the message that it may be. A single wrong length
+// would cost more than its own message otherwise, and a gap the odd message behind it.
+func (w *Worker) resume(c *conversation, h *half, b []byte) {
+	t := c.pub.Transport
+	switch {
+	case len(h.buf) > 0:
+		if c.spec.Probe(t, h.buf) == protocols.No && c.spec.Probe(t, b) >= protocols.Yes {
+			c.coverage.Opaque += h.forget()
+			h.lost = false
+		}
+	case h.lost && h.skip == 0 && c.spec.Length(b) == len(b):
+		h.lost = c.spec.Probe(t, b) == protocols.No
+	}
 }
 
 // next finds the next whole message in b: it begins at pass and has size bytes. Size 0 means that what follows pass is
