@@ -52,6 +52,9 @@ type Spec struct {
 	// Ordinary says that the protocol serves any network and not only a plant: names, addresses, neighbours, pages.
 	// Who serves it, or asks for it, has by that no part in OT.
 	Ordinary bool
+	// CallsBack says that servers of the protocol may begin conversations, too: what the content says of the direction
+	// outweighs the handshake and the port. Elsewhere one message that looks like an answer turns nothing round.
+	CallsBack bool
 	// Probe decides strictly whether the stream (or datagram) b belongs to the protocol. A stream in mid-message
 	// answers No; the pipeline asks again at the next segment.
 	Probe func(t Transport, b []byte) Match

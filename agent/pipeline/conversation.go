@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"slices"
 	"time"
 
 	"github.com/spanwatch/spanwatch/capture/stream"
@@ -70,8 +71,26 @@ func (c *conversation) side(d stream.Direction) protocols.Side {
 	return protocols.Server
 }
 
-// orient publishes which end is the client. Content outweighs the handshake: an OPC UA server that connects in reverse
-// is still the server.
+// settle takes what the content of the first message says: that the client sends in this direction. But whoever speaks
+// first chooses the content, and must not make the device the one that asks: the port where the protocol is served is
+// believed first, and then the handshake.
+func (w *Worker) settle(c *conversation, spec *protocols.Spec, client stream.Direction) {
+	if client != c.client && !spec.CallsBack {
+		t := c.pub.Transport
+		from, to := w.servedAt(spec, t, c.pub.Client.Port), w.servedAt(spec, t, c.pub.Server.Port)
+		if to && !from || to == from && c.pub.Proven {
+			return
+		}
+	}
+	c.orient(client, true)
+}
+
+// servedAt reports whether the protocol is usually served on this port.
+func (w *Worker) servedAt(spec *protocols.Spec, t protocols.Transport, number uint16) bool {
+	return slices.Contains(w.byPort[port{t, number}], spec)
+}
+
+// orient publishes which end is the client.
 func (c *conversation) orient(client stream.Direction, proven bool) {
 	pub := *c.pub
 	pub.Client, pub.Server = endpoint(c.raw.A), endpoint(c.raw.B)

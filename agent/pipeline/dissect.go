@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/spanwatch/spanwatch/capture/stream"
@@ -20,9 +21,9 @@ func (w *Worker) datagram(c *conversation, d stream.Direction, b []byte, frame u
 			c.coverage.Opaque += uint64(len(b))
 			return
 		case protocols.YesClient:
-			c.orient(d, true)
+			w.settle(c, spec, d)
 		case protocols.YesServer:
-			c.orient(d^1, true)
+			w.settle(c, spec, d^1)
 		}
 		w.read(c, spec, frame)
 	}
@@ -89,7 +90,20 @@ func (w *Worker) dissect(c *conversation, d stream.Direction, msg []byte, frame 
 	for i := range events[before:] {
 		e := &events[before+i]
 		e.Values.Raw = b.keep(e.Values.Raw)
+		if e.From == protocols.Client && len(e.Facts) > 0 && (e.Outcome == protocols.OutcomeDone || e.Outcome == protocols.OutcomeRefused) {
+			e.Facts = ofSender(e.Facts)
+		}
 	}
+}
+
+// ofSender makes what the client's answer tells of the server something told of the client: a client that sends answers
+// may say what it likes of itself, and nothing of the device that it talks to.
+func ofSender(facts []protocols.Fact) []protocols.Fact {
+	facts = slices.Clone(facts)
+	for i := range facts {
+		facts[i].About = protocols.Client
+	}
+	return facts
 }
 
 // count adds a message to the coverage of its conversation and to the totals.

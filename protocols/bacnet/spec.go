@@ -8,7 +8,7 @@ import (
 
 // Spec describes BACnet to the pipeline. The EtherType 0 stands for LLC.
 var Spec = protocols.Spec{
-	Name: "bacnet", UDP: []uint16{47808}, EtherTypes: []uint16{0}, Probe: probe,
+	Name: "bacnet", UDP: []uint16{47808}, EtherTypes: []uint16{0}, CallsBack: true, Probe: probe,
 	New: func() protocols.Dissector { return &dissector{} },
 }
 

@@ -11,7 +11,7 @@ import (
 
 // Spec describes DHCP to the pipeline.
 var Spec = protocols.Spec{
-	Name: "dhcp", UDP: []uint16{67, 68}, Ordinary: true, Probe: probe,
+	Name: "dhcp", UDP: []uint16{67, 68}, CallsBack: true, Ordinary: true, Probe: probe,
 	New: func() protocols.Dissector { return &dissector{} },
 }
 

@@ -16,7 +16,7 @@ const (
 // Spec describes DNS and its two relatives to the pipeline.
 var Spec = protocols.Spec{
 	Name: labelDNS, Labels: []string{labelDNS, labelMDNS, labelLLMNR},
-	TCP: []uint16{53}, UDP: []uint16{53, 5353, 5355}, Ordinary: true,
+	TCP: []uint16{53}, UDP: []uint16{53, 5353, 5355}, Ordinary: true, CallsBack: true,
 	Probe: probe, Length: length,
 	New: func() protocols.Dissector { return &dissector{} },
 }

@@ -17,6 +17,8 @@ var Spec = protocols.Spec{
 	Probe:  probe,
 	Length: length,
 	New:    func() protocols.Dissector { return new(conversation) },
+
+	CallsBack: true, // with a ReverseHello
 }
 
 const (

@@ -76,7 +76,7 @@ func (p *protocol) spec() protocols.Spec {
 	}
 	recognised := p.title + " recognised"
 	return protocols.Spec{
-		Name: p.name, TCP: p.tcp, UDP: p.udp, EtherTypes: p.ether, CountOnly: true, Ordinary: !p.plant,
+		Name: p.name, TCP: p.tcp, UDP: p.udp, EtherTypes: p.ether, CountOnly: true, Ordinary: !p.plant, CallsBack: p.tcp == nil,
 		Probe: func(t protocols.Transport, b []byte) protocols.Match {
 			switch {
 			case int(t) >= len(first), len(b) > 0 && !first[t].has(b[0]):

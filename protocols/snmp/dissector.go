@@ -9,7 +9,7 @@ import (
 
 // Spec describes SNMP to the pipeline.
 var Spec = protocols.Spec{
-	Name: "snmp", UDP: []uint16{161, 162}, Ordinary: true, Probe: probe,
+	Name: "snmp", UDP: []uint16{161, 162}, CallsBack: true, Ordinary: true, Probe: probe,
 	New: func() protocols.Dissector { return &dissector{} },
 }
 

@@ -9,7 +9,7 @@ import (
 
 // Spec describes TLS to the pipeline.
 var Spec = protocols.Spec{
-	Name: "tls", TCP: []uint16{443, 8443, 993, 995, 636, 8883}, Ordinary: true, Probe: probe,
+	Name: "tls", TCP: []uint16{443, 8443, 993, 995, 636, 8883}, Ordinary: true, CallsBack: true, Probe: probe,
 	New: func() protocols.Dissector { return &conversation{} },
 }
 
