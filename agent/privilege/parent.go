@@ -13,6 +13,7 @@ import (
 	"os/signal"
 	"os/user"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -135,8 +136,12 @@ func Parent(ctx context.Context, account Account, state string, opener live.Open
 	child.ExtraFiles = []*os.File{theirs}
 	child.SysProcAttr = &syscall.SysProcAttr{
 		Credential: &syscall.Credential{Uid: account.UID, Gid: account.GID, Groups: []uint32{}},
-		Setpgid:    true, // a signal from the terminal comes to the parent alone, which passes it on once
+		// A parent that is killed takes the child with it: alone it could not take an interface up again.
+		Pdeathsig: syscall.SIGTERM,
+		Setpgid:   true, // a signal from the terminal comes to the parent alone, which passes it on once
 	}
+	runtime.LockOSThread() // the parent's death is that of the thread that started the child
+	defer runtime.UnlockOSThread()
 	err = child.Start()
 	if err = errors.Join(err, theirs.Close()); err != nil {
 		return 1, errors.Join(fmt.Errorf("privilege: start the part without privileges: %w", err), conn.Close())
