@@ -140,8 +140,16 @@ func (r *ring) next(f *capture.Frame) bool {
 	}
 }
 
+// gathering tells whether the kernel has put frames into the block that comes next.
+func (r *ring) gathering() bool {
+	b := r.memory[r.block*blockSize:]
+	return !r.open && atomic.LoadUint32((*uint32)(unsafe.Pointer(&b[12]))) != 0 // num_pkts
+}
+
 // release gives the open block back to the kernel.
 func (r *ring) release() {
+	// The kernel does the same when it takes the block, which may be later; see gathering.
+	atomic.StoreUint32((*uint32)(unsafe.Pointer(&r.memory[r.block*blockSize+12])), 0)
 	atomic.StoreUint32(r.status(), unix.TP_STATUS_KERNEL)
 	r.block = (r.block + 1) % r.blocks
 	r.open = false

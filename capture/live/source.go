@@ -25,8 +25,9 @@ type source struct {
 	waiting bool
 	awake   sync.Cond
 
-	turn int
-	poll []unix.PollFd
+	turn  int
+	clock time.Time // of the last time that nothing came
+	poll  []unix.PollFd
 }
 
 func newSource(worker, workers, interfaces int) (*source, error) {
@@ -54,8 +55,10 @@ func (s *source) Next(f *capture.Frame) error {
 		if idle, err := s.wait(); err != nil {
 			return err
 		} else if idle {
-			// What the kernel gathers in an open block is not here yet.
-			*f = capture.Frame{Time: time.Now().UTC().Add(-retire - pollWait)}
+			if now := time.Now().UTC().Add(-retire - pollWait); !s.gathering() {
+				s.clock = now
+			}
+			*f = capture.Frame{Time: s.clock}
 			return capture.ErrIdle
 		}
 	}
@@ -82,6 +85,12 @@ func (s *source) ready(f *capture.Frame) bool {
 		return true
 	}
 	return false
+}
+
+// gathering tells whether the kernel has frames in a block that it has not handed over. When the machine is busy that
+// takes longer than it should, and nothing may be said of the time since.
+func (s *source) gathering() bool {
+	return slices.ContainsFunc(s.rings, (*ring).gathering)
 }
 
 // wait sleeps until a ring has something, or for a while.
