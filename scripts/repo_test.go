@@ -98,6 +98,7 @@ var imports = map[string][]string{
 	"cloud":                 {"cloud/authority", "cloud/store", "cloud/ingest", "cloud/incident", "cloud/hunt", "cloud/web", "cli"},
 
 	"scripts":          {},
+	"scripts/live":     {},
 	"scripts/oui":      {},
 	"scripts/image":    {},
 	"scripts/accuracy": {"agent/sensor"},
