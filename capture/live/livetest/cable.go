@@ -37,7 +37,8 @@ func Lay(name string, mtu int) (*Cable, error) {
 		"peer", "name", c.Sending, "mtu", size, "numtxqueues", "1", "numrxqueues", "1"); err != nil {
 		return nil, err
 	}
-	for _, end := range []string{c.Sending, c.Monitored} {
+	// The sending end last: one that waits for its carrier drops what it is given, and says nothing.
+	for _, end := range []string{c.Monitored, c.Sending} {
 		if err := IP("link", "set", "dev", end, "addrgenmode", "none", "arp", "off", "multicast", "off", "up"); err != nil {
 			return nil, errors.Join(err, c.Cut())
 		}
@@ -125,6 +126,9 @@ const window = 64
 
 // Deliver sends frames so that none is lost on the way to the monitored interface: it waits for them to arrive.
 func (c *Cable) Deliver(frames ...[]byte) error {
+	if err := c.ready(); err != nil {
+		return err
+	}
 	for len(frames) > 0 {
 		some := frames[:min(window, len(frames))]
 		frames = frames[len(some):]
@@ -136,6 +140,23 @@ func (c *Cable) Deliver(frames ...[]byte) error {
 		}
 	}
 	return nil
+}
+
+// ready waits until the sending end sends: after the other end was down that takes a moment, in which it drops.
+func (c *Cable) ready() error {
+	for deadline := time.Now().Add(10 * time.Second); ; {
+		carrier, _ := os.ReadFile(filepath.Join("/sys/class/net", c.Sending, "carrier")) // an error while it is down
+		state, err := os.ReadFile(filepath.Join("/sys/class/net", c.Sending, "operstate"))
+		switch {
+		case err != nil:
+			return fmt.Errorf("livetest: %w", err)
+		case string(carrier) == "1\n" && string(state) == "up\n":
+			return nil
+		case time.Now().After(deadline):
+			return fmt.Errorf("livetest: %s is not up", c.Sending)
+		}
+		time.Sleep(20 * time.Microsecond)
+	}
 }
 
 // settle waits until everything that was sent has arrived.
