@@ -42,19 +42,6 @@ func (h head) ascii() bool {
 	return true
 }
 
-// anyOf gives the index of the word that h begins with; -1 when it begins with none, and whether it still may.
-func (h head) anyOf(words []string) (index int, may bool) {
-	for i, w := range words {
-		if h.text(0, w) {
-			if len(h) >= len(w) {
-				return i, true
-			}
-			may = true
-		}
-	}
-	return -1, may
-}
-
 // claimed is how sure a fact is that a side says of itself without need.
 const claimed = 60
 
