@@ -73,6 +73,11 @@ func Append(dst []protocols.Fact, like protocols.Fact, text string) []protocols.
 	return dst
 }
 
+// release gives the number behind a label: "FW: V4.02", in other lines "FW: Version V5.2.1".
+func release(field, label string) string {
+	return strings.TrimPrefix(strings.TrimSpace(strings.TrimPrefix(field, label)), "Version ")
+}
+
 // fields reads the form of PROFINET devices, and reports whether the text has it: then its first field is the vendor.
 func fields(text string, add func(protocols.FactKey, string, uint8)) bool {
 	parts := strings.Split(text, ",")
@@ -91,7 +96,7 @@ func fields(text string, add func(protocols.FactKey, string, uint8)) bool {
 		return false
 	}
 	add(protocols.FactVendor, parts[0], sure)
-	add(protocols.FactHardware, strings.TrimPrefix(parts[hardware], "HW:"), sure)
+	add(protocols.FactHardware, release(parts[hardware], "HW:"), sure)
 	if order > 1 {
 		add(protocols.FactOrderNumber, parts[order], sure)
 		add(protocols.FactModel, parts[order-1], sure)
@@ -99,7 +104,7 @@ func fields(text string, add func(protocols.FactKey, string, uint8)) bool {
 		add(protocols.FactModel, parts[hardware-2], likely)
 	}
 	if rest := parts[hardware+1:]; len(rest) > 0 && strings.HasPrefix(rest[0], "FW:") {
-		add(protocols.FactFirmware, strings.TrimPrefix(rest[0], "FW:"), sure)
+		add(protocols.FactFirmware, release(rest[0], "FW:"), sure)
 		if len(rest) > 1 {
 			add(protocols.FactSerial, rest[1], likely)
 		}

@@ -19,6 +19,10 @@ func TestAppend(t *testing.T) {
 			"vendor": "Siemens", "model": "CPU 1215C", "order-number": "6ES7 215-1AG40-0XB0", "hardware": "1",
 			"firmware": "V.4.2.1", "serial": "S C-J2U51234", "role": "plc",
 		},
+		"Siemens, SIMATIC NET, SCALANCE X208, 6GK5 208-0BA10-2AA3, HW: Version 4, FW: Version V5.2.1": {
+			"vendor": "Siemens", "model": "SCALANCE X208", "order-number": "6GK5 208-0BA10-2AA3", "hardware": "4",
+			"firmware": "V5.2.1", "role": "network",
+		},
 		"Works, Line, Model 7, 12-34, HW: 2": {"vendor": "Works", "model": "Model 7", "hardware": "2"},
 		"HW: 1, FW: 2":                       {},
 		"Cisco IOS Software, C2960 Software (C2960-LANBASEK9-M), Version 15.0(2)SE4, RELEASE SOFTWARE (fc1)": {
