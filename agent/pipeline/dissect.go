@@ -82,6 +82,9 @@ func (w *Worker) dissect(c *conversation, d stream.Direction, msg []byte, frame 
 		e.Time, e.PDU, e.Part = at, pdu, uint32(i)
 		e.Source, e.Frame = uint16(frame>>sourceShift), frame&(1<<sourceShift-1)
 		e.Conv, e.Protocol, e.Ordinary = c.pub, label, c.spec.Ordinary
+		if e.From == protocols.Client && len(e.Facts) > 0 && (e.Outcome == protocols.OutcomeDone || e.Outcome == protocols.OutcomeRefused) {
+			e.Facts = ofSender(e.Facts)
+		}
 	}
 	if w.cfg.Fold {
 		w.fold(c, before, at)
@@ -90,9 +93,6 @@ func (w *Worker) dissect(c *conversation, d stream.Direction, msg []byte, frame 
 	for i := range events[before:] {
 		e := &events[before+i]
 		e.Values.Raw = b.keep(e.Values.Raw)
-		if e.From == protocols.Client && len(e.Facts) > 0 && (e.Outcome == protocols.OutcomeDone || e.Outcome == protocols.OutcomeRefused) {
-			e.Facts = ofSender(e.Facts)
-		}
 	}
 }
 
