@@ -39,6 +39,8 @@ var deviceList = cli.List[inventory.Device]{
 		cli.Field("PURDUE", func(d *inventory.Device) string { return d.Purdue }),
 		cli.Field("ZONE", func(d *inventory.Device) string { return d.Zone }),
 		cli.Field("CRITICALITY", func(d *inventory.Device) string { return d.Criticality }),
+		cli.Field("MODE", func(d *inventory.Device) string { return d.Mode }),
+		cli.Field("OWNER", func(d *inventory.Device) string { return d.Owner }),
 		cli.Field("PROTOCOLS", func(d *inventory.Device) string { return strings.Join(d.Protocols, " ") }),
 		cli.Field("FIRST SEEN", func(d *inventory.Device) string { return cli.Stamp(d.FirstSeen) }),
 		cli.Field("LAST SEEN", func(d *inventory.Device) string { return cli.Stamp(d.LastSeen) }),
@@ -59,7 +61,13 @@ var edgeList = cli.List[graph.Edge]{
 	More: []cli.Column[graph.Edge]{
 		cli.Field("CLIENT DEVICE", func(e *graph.Edge) string { return e.Client }),
 		cli.Field("SERVER DEVICE", func(e *graph.Edge) string { return e.Server }),
+		cli.Field("ID", func(e *graph.Edge) string { return e.ID }),
+		cli.Field("CLIENT ZONE", func(e *graph.Edge) string { return e.ClientZone }),
+		cli.Field("SERVER ZONE", func(e *graph.Edge) string { return e.ServerZone }),
+		cli.Field("EVERY", func(e *graph.Edge) string { return pace(e) }),
 		cli.Field("BYTES", func(e *graph.Edge) string { return strconv.FormatUint(e.Bytes, 10) }),
+		cli.Field("BYTES OUT", func(e *graph.Edge) string { return strconv.FormatUint(e.BytesOut, 10) }),
+		cli.Field("BYTES IN", func(e *graph.Edge) string { return strconv.FormatUint(e.BytesIn, 10) }),
 		cli.Field("OBJECTS", func(e *graph.Edge) string { return strconv.FormatUint(e.Count, 10) }),
 		cli.Field("FIRST SEEN", func(e *graph.Edge) string { return cli.Stamp(e.FirstSeen) }),
 		cli.Field("LAST SEEN", func(e *graph.Edge) string { return cli.Stamp(e.LastSeen) }),
@@ -132,6 +140,17 @@ var coverageList = cli.List[graph.Coverage]{
 		cli.Field("UNANSWERED", func(c *graph.Coverage) string { return strconv.FormatUint(c.Unanswered, 10) }),
 		cli.Field("CONFLICTS", func(c *graph.Coverage) string { return strconv.FormatUint(c.Conflicts, 10) }),
 	},
+}
+
+// pace is how often an edge asks for the same: "1.5s ±20ms"; empty where it keeps no pace.
+func pace(e *graph.Edge) string {
+	if !e.Periodic {
+		return ""
+	}
+	seconds := func(s float64) string {
+		return time.Duration(s * float64(time.Second)).Round(time.Millisecond).String()
+	}
+	return seconds(e.Interval) + " ±" + seconds(e.Jitter)
 }
 
 // byAddress sorts devices as people look for them.

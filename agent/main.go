@@ -23,8 +23,9 @@ reaches a controller. It never sends a frame on a monitored port.`,
 	}
 	root.AddCommand(
 		runCommand(), replayCommand(), dissectCommand(),
-		devicesCommand(), graphCommand(), alertsCommand(), signalsCommand(), variablesCommand(), coverageCommand(),
+		devicesCommand(), graphCommand(), reachCommand(), pathsCommand(), alertsCommand(), signalsCommand(), variablesCommand(), coverageCommand(),
 		reportCommand(),
+		baselineCommand(), approveCommand(), learnCommand(), unlearnCommand(),
 		statusCommand(), doctorCommand(),
 		versionCommand(),
 	)

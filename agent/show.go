@@ -132,6 +132,7 @@ func graphCommand() *cobra.Command {
 		Use:   "graph",
 		Short: "Show who talks to whom, over what, and does what",
 		Example: `  spanwatch-agent graph --state ./state --format dot | dot -Tsvg > plant.svg
+  spanwatch-agent graph --zones --state ./state
   spanwatch-agent graph --server 10.20.10.0/24 --action write --sort -packets`,
 	}, edgeList, func(snap *state.Snapshot) ([]graph.Edge, error) {
 		if err := firstError(oneOf("protocol", protocol, labels(snap)), oneOf("action", action, actionList)); err != nil {
@@ -139,18 +140,18 @@ func graphCommand() *cobra.Command {
 		}
 		start, asks, answers := from.from(snap), newWho(client, snap), newWho(server, snap)
 		return filtered(byEnds(snap.Edges), func(e *graph.Edge) bool {
-			return (protocol == "" || e.Protocol == protocol) && (action == "" || e.Actions[action] > 0) && (!fresh || e.Baseline == graph.BaselineNew) &&
+			return (protocol == "" || e.Protocol == protocol) && (action == "" || e.Actions[action] > 0) && (!fresh || e.News()) &&
 				!e.LastSeen.Before(start) && asks.is(e.Client, e.ClientIP) && answers.is(e.Server, e.ServerIP)
 		}), nil
-	}, map[string]func(io.Writer, *state.Snapshot, []graph.Edge) error{"dot": drawDOT})
+	}, map[string]func(io.Writer, *state.Snapshot, []graph.Edge) error{"dot": drawDOT, "graphml": drawGraphML})
 	f := cmd.Flags()
 	f.StringVar(&client, "client", "", "only what this device asks: address, network, id, or a part of the name")
 	f.StringVar(&server, "server", "", "only what this device is asked")
 	f.StringVar(&protocol, "protocol", "", "only over this protocol")
 	f.StringVar(&action, "action", "", "only where this was done: "+strings.Join(actionList, ", "))
-	f.BoolVar(&fresh, "new", false, "only what was not there while the sensor learnt")
+	f.BoolVar(&fresh, "new", false, "only where something was not there while the sensor learnt; baseline says what")
 	from.flag(f, "what was seen")
-	return cmd
+	return withZones(cmd)
 }
 
 func drawDOT(out io.Writer, snap *state.Snapshot, edges []graph.Edge) error {

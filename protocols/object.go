@@ -45,10 +45,10 @@ func (o Object) String() string {
 	return string(b)
 }
 
-// Compare orders objects: by area, unit and name, then by address.
+// Compare orders objects: by area, unit and name, then by address. It gives 0 for equal objects only.
 func (o Object) Compare(p Object) int {
 	return cmp.Or(cmp.Compare(o.Area, p.Area), cmp.Compare(o.unitOrder(), p.unitOrder()), cmp.Compare(o.Name, p.Name),
-		cmp.Compare(o.First, p.First), cmp.Compare(o.Count, p.Count))
+		cmp.Compare(o.First, p.First), cmp.Compare(o.Count, p.Count), cmp.Compare(o.Unit, p.Unit))
 }
 
 // unitOrder puts objects without a unit before all that have one.

@@ -45,7 +45,7 @@ func (g *Graph) Coverage() []Coverage {
 	}
 	places := make([]place, 0, len(merged))
 	for p, s := range merged {
-		if s.packets > 0 {
+		if s.packets.total() > 0 {
 			places = append(places, p)
 		}
 	}
@@ -56,7 +56,7 @@ func (g *Graph) Coverage() []Coverage {
 	all := make([]Coverage, 0, len(places)+1)
 	for _, p := range places {
 		s := merged[p]
-		c := coverage(s.packets, s.bytes, s.coverage)
+		c := coverage(s.packets.total(), s.bytes.total(), s.coverage)
 		c.ClientIP, c.ServerIP, c.Port, c.Protocol = p.client.String(), p.server.String(), p.port, p.label
 		all = append(all, c)
 	}

@@ -30,7 +30,7 @@ func WriteDOT(w io.Writer, site string, edges []Edge, names map[string]string) e
 	for _, e := range edges {
 		from, to := node(e.Client, e.ClientIP), node(e.Server, e.ServerIP)
 		style := ""
-		if e.altered() {
+		if e.Alters() > 0 {
 			style = ", style=bold, color=red"
 		}
 		fmt.Fprintf(b, "\t%s -> %s [label=%s%s];\n", from, to, quote(fmt.Sprintf("%s %d", e.Protocol, e.Port)), style)
@@ -45,13 +45,4 @@ func WriteDOT(w io.Writer, site string, edges []Edge, names map[string]string) e
 // quote makes a quoted identifier: only the quote itself, the backslash and the line break need escaping.
 func quote(s string) string {
 	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`).Replace(s) + `"`
-}
-
-func (e Edge) altered() bool {
-	for _, name := range alteringNames {
-		if e.Actions[name] > 0 {
-			return true
-		}
-	}
-	return false
 }

@@ -4,6 +4,7 @@ import "time"
 
 // Edge is what one device asked of another over one protocol. The JSON form is the `edge` record that scripts rely on.
 type Edge struct {
+	ID        string            `json:"id"`     // the same in every run
 	Client    string            `json:"client"` // device ids
 	Server    string            `json:"server"`
 	ClientIP  string            `json:"client_ip"` // the MAC where there is no IP
@@ -29,6 +30,7 @@ type Edge struct {
 	Interval   float64 `json:"interval_seconds"`
 	Jitter     float64 `json:"jitter_seconds"`
 	Periodic   bool    `json:"periodic"`
+	Answered   bool    `json:"answered"`    // somebody was there, and did not only refuse
 	ClientZone string  `json:"client_zone"` // of the devices
 	ServerZone string  `json:"server_zone"`
 	// Acts is each action with its times and baseline, the gravest first.

@@ -2,6 +2,9 @@ package graph
 
 import (
 	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
 	"slices"
 	"time"
 
@@ -10,15 +13,22 @@ import (
 
 // sums is what adds up of a conversation whatever it says.
 type sums struct {
-	packets, bytes           uint64
+	packets, bytes           traffic
 	opened, refused, answers uint64
 	coverage                 protocols.Coverage
 	first, last              time.Time
 }
 
+// traffic counts by [protocols.Side].
+type traffic [2]uint64
+
+func (t *traffic) add(o traffic) { t[0], t[1] = t[0]+o[0], t[1]+o[1] }
+
+func (t traffic) total() uint64 { return t[0] + t[1] }
+
 func (s *sums) addFlow(f *protocols.Flow) {
-	s.packets += f.Packets[0] + f.Packets[1]
-	s.bytes += f.Bytes[0] + f.Bytes[1]
+	s.packets.add(f.Packets)
+	s.bytes.add(f.Bytes)
 	s.opened += f.Opened
 	s.refused += f.Refused
 	s.answers += f.Answered
@@ -27,8 +37,8 @@ func (s *sums) addFlow(f *protocols.Flow) {
 }
 
 func (s *sums) add(o *sums) {
-	s.packets += o.packets
-	s.bytes += o.bytes
+	s.packets.add(o.packets)
+	s.bytes.add(o.bytes)
 	s.opened += o.opened
 	s.refused += o.refused
 	s.answers += o.answers
@@ -58,22 +68,8 @@ type edge struct {
 	did            *done // nil where no message was understood
 }
 
-// done is what was asked and answered over an edge.
-type done struct {
-	asked, told [actionCount]uint64 // requests and answers by action
-	objects     map[touched]exchanges
-	security    []Security // see [done.ways]
-	beyond      uint64     // distinct objects that found no room, as far as they can be told apart
-}
-
 // reached reports whether anybody ever answered; a refusal is no answer.
 func (e *edge) reached() bool { return e.heard || e.answers > 0 }
-
-// touched is an object under an action.
-type touched struct {
-	action protocols.Action
-	object protocols.Object
-}
 
 // deed counts an event. Requests count, and answers whose request went unseen: an exchange counts once. It tells how
 // many objects found no room.
@@ -102,85 +98,18 @@ func (e *edge) deed(ev *protocols.Event, limit int) (dropped uint64) {
 	return 1
 }
 
-// exchanges counts the requests and the answers about an object: an exchange shows as both, or as one of them.
-type exchanges struct{ asked, told uint64 }
-
-func (x exchanges) count() uint64 { return max(x.asked, x.told) }
-
-func (x exchanges) plus(o exchanges) exchanges { return exchanges{x.asked + o.asked, x.told + o.told} }
-
-// count tells how many exchanges an event stands for that were not counted yet.
-func (d *done) count(ev *protocols.Event) uint64 {
-	n, _, _ := ev.Span()
-	if ev.From == protocols.Client {
-		d.asked[ev.Action] += n
-		return n
-	}
-	before := max(d.asked[ev.Action], d.told[ev.Action])
-	d.told[ev.Action] += n
-	return max(d.asked[ev.Action], d.told[ev.Action]) - before
-}
-
-// touch counts an object and tells whether it found room.
-func (d *done) touch(ev *protocols.Event, limit int) bool {
-	t, now := touched{ev.Action, ev.Object}, exchanges{}
-	if n, _, _ := ev.Span(); ev.From == protocols.Client {
-		now.asked = n
-	} else {
-		now.told = n
-	}
-	if d.objects == nil {
-		d.objects = make(map[touched]exchanges)
-	}
-	if _, known := d.objects[t]; known || len(d.objects) < limit {
-		d.objects[t] = d.objects[t].plus(now)
-		return true
-	}
-	if !t.action.Alters() {
-		return false
-	}
-	// An altered object takes the place of one that was only looked at.
-	var victim *touched
-	for o := range d.objects {
-		if !o.action.Alters() && (victim == nil || o.compare(*victim) > 0) {
-			victim = &o
-		}
-	}
-	if victim != nil {
-		delete(d.objects, *victim)
-		d.objects[t] = now
-	}
-	return false
-}
-
-func (t touched) compare(o touched) int {
-	return cmp.Or(-cmp.Compare(t.action, o.action), t.object.Compare(o.object))
-}
-
 // merge adds another edge by address to this one.
 func (e *edge) merge(o *edge) {
 	e.sums.add(&o.sums)
 	e.alters += o.alters
+	e.heard = e.heard || o.heard
 	if o.did == nil {
 		return
 	}
 	if e.did == nil {
 		e.did = new(done)
 	}
-	for k := range o.did.asked {
-		e.did.asked[k] += o.did.asked[k]
-		e.did.told[k] += o.did.told[k]
-	}
-	e.did.beyond += o.did.beyond
-	for _, w := range o.did.security {
-		e.did.secured(protocols.Security{Mode: w.Mode, Policy: w.Policy, User: w.User})
-	}
-	if len(o.did.objects) > 0 && e.did.objects == nil {
-		e.did.objects = make(map[touched]exchanges, len(o.did.objects))
-	}
-	for t, n := range o.did.objects {
-		e.did.objects[t] = e.did.objects[t].plus(n)
-	}
+	e.did.merge(o.did)
 }
 
 // resolved is what makes edges by address one edge.
@@ -264,7 +193,7 @@ func (g *Graph) labelled() []labelledEdge {
 	best := make(map[place]labelledEdge)
 	for _, l := range all {
 		p := place{l.key.client, l.key.server, l.transport, l.port}
-		if b, ok := best[p]; l.label != "" && (!ok || l.packets > b.packets) {
+		if b, ok := best[p]; l.label != "" && (!ok || l.packets.total() > b.packets.total()) {
 			best[p] = l
 		}
 	}
@@ -282,35 +211,31 @@ func (g *Graph) labelled() []labelledEdge {
 
 func (g *Graph) record(r resolved, e *edge) Edge {
 	v := Edge{
-		Client: g.ids(e.client), Server: g.ids(e.server),
+		ID: edgeID(r), Client: g.ids(e.client), Server: g.ids(e.server),
 		ClientIP: e.client.Address().String(), ServerIP: e.server.Address().String(),
-		Protocol: r.protocol, Port: r.port, Actions: make(map[string]uint64), Objects: []Object{},
-		Packets: e.packets, Bytes: e.bytes, FirstSeen: e.first, LastSeen: e.last, Baseline: g.baseline(e),
+		Protocol: r.protocol, Port: r.port, Actions: make(map[string]uint64), Objects: []Object{}, Acts: []Act{},
+		Packets: e.packets.total(), PacketsOut: e.packets[protocols.Client], PacketsIn: e.packets[protocols.Server],
+		Bytes: e.bytes.total(), BytesOut: e.bytes[protocols.Client], BytesIn: e.bytes[protocols.Server],
+		Answered: e.reached(), FirstSeen: e.first, LastSeen: e.last, Baseline: g.baseline(e.first),
 	}
-	if e.did == nil {
-		return v
-	}
-	v.Count, v.Security = uint64(len(e.did.objects))+e.did.beyond, e.did.ways()
-	for a := range e.did.asked {
-		if n := max(e.did.asked[a], e.did.told[a]); n > 0 {
-			v.Actions[protocols.Action(a).String()] = n
-		}
-	}
-	order := make([]touched, 0, len(e.did.objects))
-	for t := range e.did.objects {
-		order = append(order, t)
-	}
-	slices.SortFunc(order, touched.compare)
-	for _, t := range order[:min(len(order), g.config.MaxObjects)] {
-		v.Objects = append(v.Objects, Object{Action: t.action.String(), Object: t.object.String(), Count: e.did.objects[t].count()})
+	if e.did != nil {
+		g.recordDone(&v, e.did)
 	}
 	return v
 }
 
-func (g *Graph) baseline(e *edge) string {
+// edgeID gives the id of an edge: the same for the same ends, protocol and port in every run.
+func edgeID(r resolved) string {
+	h := sha256.New()
+	fmt.Fprintf(h, "spanwatch edge\x00%s\x00%s\x00%s\x00%d\x00%d", r.client, r.server, r.protocol, r.transport, r.port)
+	return hex.EncodeToString(h.Sum(nil)[:8])
+}
+
+// baseline gives the state of what was first seen at a time.
+func (g *Graph) baseline(first time.Time) string {
 	end := g.learnUntil()
 	switch {
-	case e.first.After(end):
+	case first.After(end):
 		return BaselineNew
 	case g.last.After(end):
 		return BaselineKnown

@@ -23,6 +23,8 @@ type Config struct {
 	MaxUnanswered int
 	// MaxObjects bounds the objects kept of an edge; default 64. Altered objects are kept before others.
 	MaxObjects int
+	// MaxTimed bounds the requests whose pace is measured, over all edges; default 65,536, which take 10 MB.
+	MaxTimed int
 	// MaxGuesses bounds the conversations held apart because their direction is a guess; default 8,192.
 	MaxGuesses int
 }
@@ -41,6 +43,7 @@ const (
 	defaultUnanswered = 8_192
 	defaultMaxObjects = 64
 	defaultMaxGuesses = 8_192
+	defaultMaxTimed   = 65_536
 )
 
 // The states of an edge towards the baseline.
@@ -48,6 +51,7 @@ const (
 	BaselineLearning = "learning"
 	BaselineKnown    = "known"
 	BaselineNew      = "new"
+	BaselineApproved = "approved"
 )
 
 // key tells edges by address apart. Label is empty while no protocol was recognised.
@@ -76,6 +80,7 @@ type Graph struct {
 	packets uint64
 	bytes   uint64
 	stats   Stats
+	timed   int                         // requests whose pace is measured
 	nodes   map[protocols.Address]*node // the ends of the edges
 	queues  [worths]list.List           // the edges by worth, each in the order of last use
 }
@@ -93,6 +98,9 @@ func New(c Config, ids func(protocols.Endpoint) string) *Graph {
 	}
 	if c.MaxObjects <= 0 {
 		c.MaxObjects = defaultMaxObjects
+	}
+	if c.MaxTimed <= 0 {
+		c.MaxTimed = defaultMaxTimed
 	}
 	if c.MaxGuesses <= 0 {
 		c.MaxGuesses = defaultMaxGuesses
@@ -148,6 +156,9 @@ func (g *Graph) Event(ev *protocols.Event) {
 		e.add(&held.sums)
 	}
 	g.stats.DroppedObjects += e.deed(ev, g.config.MaxObjects)
+	if e.did != nil {
+		g.timed += e.did.pace(ev, g.config.MaxTimed-g.timed)
+	}
 	g.used(e)
 }
 

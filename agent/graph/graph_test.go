@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -66,16 +67,27 @@ func TestEdges(t *testing.T) {
 	g.Event(event(c, protocols.Client, protocols.ActionWrite, 7, 9*time.Second))
 	g.Event(event(c, protocols.Server, protocols.ActionBrowse, 1, 9*time.Second)) // its request went unseen
 	g.Flow(flow(conv("10.0.0.1", "8.8.8.8", 443), "", 0))
+	late := epoch.Add(9 * time.Second)
 	want := []Edge{
 		{
-			Client: "d1", ClientIP: "10.0.0.1", ServerIP: "8.8.8.8", Protocol: "tcp", Port: 443, Actions: map[string]uint64{}, Objects: []Object{},
-			Packets: 3, Bytes: 180, FirstSeen: epoch, LastSeen: epoch, Baseline: BaselineLearning,
+			ID: "473fcabdf631e7f6", Client: "d1", ClientIP: "10.0.0.1", ServerIP: "8.8.8.8", Protocol: "tcp", Port: 443,
+			Actions: map[string]uint64{}, Objects: []Object{}, Acts: []Act{},
+			Packets: 3, Bytes: 180, PacketsOut: 2, PacketsIn: 1, BytesOut: 120, BytesIn: 60, FirstSeen: epoch, LastSeen: epoch,
+			Baseline: BaselineLearning,
 		},
 		{
-			Client: "d1", Server: "d2", ClientIP: "10.0.0.1", ServerIP: "10.0.0.2", Protocol: "toy", Port: 502,
-			Actions: map[string]uint64{"read": 3, "write": 1, "browse": 1},
-			Objects: []Object{{Action: "write", Object: "register 7", Count: 1}, {Action: "browse", Object: "register 1", Count: 1}, {Action: "read", Object: "register 5", Count: 3}},
-			Count:   3, Packets: 6, Bytes: 360, FirstSeen: epoch, LastSeen: epoch.Add(9 * time.Second), Baseline: BaselineLearning,
+			ID: "1d351965d1515f7f", Client: "d1", Server: "d2", ClientIP: "10.0.0.1", ServerIP: "10.0.0.2", Protocol: "toy", Port: 502,
+			Actions: map[string]uint64{"read": 3, "write": 1, "browse": 1}, Answered: true,
+			Objects: []Object{
+				{"write", "register 7", 1, late, late, BaselineLearning}, {"browse", "register 1", 1, late, late, BaselineLearning},
+				{"read", "register 5", 3, epoch, epoch.Add(2 * time.Second), BaselineLearning},
+			},
+			Acts: []Act{
+				{"write", 1, late, late, BaselineLearning}, {"browse", 1, late, late, BaselineLearning},
+				{"read", 3, epoch, epoch.Add(2 * time.Second), BaselineLearning},
+			},
+			Count: 3, Packets: 6, PacketsOut: 4, PacketsIn: 2, Bytes: 360, BytesOut: 240, BytesIn: 120, FirstSeen: epoch, LastSeen: late,
+			Baseline: BaselineLearning,
 		},
 	}
 	if diff := cmp.Diff(want, g.Edges()); diff != "" {
@@ -175,7 +187,7 @@ func TestAlteredObjectsAreKept(t *testing.T) {
 	}
 	g.Event(event(c, protocols.Client, protocols.ActionWrite, 77, 0))
 	e := g.Edges()[0]
-	if len(e.Objects) != 4 || e.Objects[0] != (Object{Action: "write", Object: "register 77", Count: 1}) || g.Stats().DroppedObjects == 0 {
+	if len(e.Objects) != 4 || e.Objects[0].Action != "write" || e.Objects[0].Object != "register 77" || e.Objects[0].Count != 1 || g.Stats().DroppedObjects == 0 {
 		t.Errorf("objects: %+v", e.Objects)
 	}
 }
@@ -275,6 +287,38 @@ func BenchmarkEvent(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		g.Event(e)
+	}
+}
+
+// BenchmarkLargeSite is the cost of an event, and the memory of a site, with ten edges for each of so many devices.
+func BenchmarkLargeSite(b *testing.B) {
+	for _, devices := range []int{100, 1_000, 10_000} {
+		b.Run(fmt.Sprint(devices), func(b *testing.B) {
+			var before, after runtime.MemStats
+			runtime.GC()
+			runtime.ReadMemStats(&before)
+			g := New(Config{MaxEdges: 200_000}, names)
+			events := make([]*protocols.Event, 0, 10*devices)
+			for n := range 10 * devices {
+				client, server := n/10, (n/10+n%10*7+1)%devices
+				c := conv(fmt.Sprintf("10.0.%d.%d", client>>8, client&255), fmt.Sprintf("10.1.%d.%d", server>>8, server&255), 502)
+				events = append(events, event(c, protocols.Client, protocols.ActionRead, uint32(n%64), 0))
+			}
+			runtime.GC()
+			runtime.ReadMemStats(&before)
+			for _, e := range events {
+				g.Event(e)
+			}
+			runtime.GC()
+			runtime.ReadMemStats(&after)
+			n := 0
+			b.ReportAllocs()
+			for b.Loop() {
+				g.Event(events[n%len(events)])
+				n++
+			}
+			b.ReportMetric(float64(after.HeapAlloc-before.HeapAlloc)/float64(len(g.edges)), "B/edge")
+		})
 	}
 }
 

@@ -89,6 +89,9 @@ func (g *Graph) forgetWorst() {
 func (g *Graph) forget(e *edge) {
 	g.queues[e.queued].Remove(e.place)
 	delete(g.edges, e.key)
+	if e.did != nil {
+		g.timed -= e.did.timed()
+	}
 	g.unlink(e)
 	g.stats.EvictedEdges++
 }

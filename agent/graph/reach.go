@@ -11,14 +11,14 @@ import (
 
 // Reached is a device that another one can get at over edges that were seen.
 type Reached struct {
-	Device    string // id
-	IP        string // the MAC where there is no IP
-	Hops      int
-	Via       string   // id of the device before it on the way; the origin for one hop
-	ViaIP     string   // its address
-	Protocols []string // over which the last hop went, sorted
-	Alters    uint64   // altering deeds seen over the last hop
-	Reason    string
+	Device    string   `json:"device"` // id
+	IP        string   `json:"ip"`     // the MAC where there is no IP
+	Hops      int      `json:"hops"`
+	Via       string   `json:"via"`              // id of the device before it on the way; the origin for one hop
+	ViaIP     string   `json:"via_ip"`           // its address
+	Protocols []string `json:"protocols"`        // over which the last hop went, sorted
+	Alters    uint64   `json:"altering_actions"` // altering deeds seen over the last hop
+	Reason    string   `json:"reason"`
 }
 
 const (
@@ -91,6 +91,11 @@ func (g *Graph) Reach(device string) []Reached {
 		}
 		frontier = next
 	}
+	return ranked(all)
+}
+
+// ranked puts what was altered most first.
+func ranked(all []Reached) []Reached {
 	slices.SortStableFunc(all, func(x, y Reached) int {
 		return cmp.Or(-cmp.Compare(x.Alters, y.Alters), cmp.Compare(x.Hops, y.Hops), cmp.Compare(x.IP, y.IP))
 	})

@@ -17,11 +17,13 @@ const (
 	FactOwner       protocols.FactKey = "owner"
 )
 
+// The most changes and addresses of a device that are kept.
 const (
-	maxRuns      = 32 // of a host
-	maxChanges   = 64 // of a device
-	maxAddresses = 32 // of a device
+	MaxChanges   = 64
+	MaxAddresses = 32
 )
+
+const maxRuns = 32 // of a host
 
 // run is a time in which a device said the same of itself.
 type run struct {
@@ -114,7 +116,7 @@ func (d *gathered) history() (mode string, changes []Change) {
 		}
 	}
 	slices.Reverse(changes)
-	return mode, changes[:min(len(changes), maxChanges)]
+	return mode, changes[:min(len(changes), MaxChanges)]
 }
 
 // addresses gives which addresses a device's MACs used when.
@@ -146,5 +148,5 @@ func (i *Inventory) addresses(id string, d *gathered) []Address {
 	slices.SortFunc(all, func(a, b Address) int {
 		return cmp.Or(b.LastSeen.Compare(a.LastSeen), b.FirstSeen.Compare(a.FirstSeen), cmp.Compare(a.IP, b.IP), cmp.Compare(a.MAC, b.MAC))
 	})
-	return all[:min(len(all), maxAddresses)]
+	return all[:min(len(all), MaxAddresses)]
 }

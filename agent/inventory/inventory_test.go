@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
+	"runtime"
 	"slices"
 	"testing"
 	"time"
@@ -465,6 +466,41 @@ func BenchmarkDevices(b *testing.B) {
 		if len(i.Devices()) != 10_001 {
 			b.Fatal("devices are missing")
 		}
+	}
+}
+
+// BenchmarkLargeSite is the cost of an event, and the memory of a device, at so many devices.
+func BenchmarkLargeSite(b *testing.B) {
+	for _, devices := range []int{100, 1_000, 10_000} {
+		b.Run(fmt.Sprint(devices), func(b *testing.B) {
+			events := make([]*protocols.Event, devices)
+			for n := range events {
+				server := protocols.Endpoint{Addr: netip.AddrFrom4([4]byte{10, 1, byte(n >> 8), byte(n)}), Port: 502, MAC: protocols.MAC{2, 1, 0, 0, byte(n >> 8), byte(n)}}
+				e := read(conv(at("10.0.0.5", 50000, mac(5)), server), protocols.Server, n)
+				e.Facts = []protocols.Fact{
+					{About: protocols.Server, Key: protocols.FactName, Value: fmt.Sprint("PLC", n)}, {About: protocols.Server, Key: protocols.FactModel, Value: "CPU 315"},
+					{About: protocols.Server, Key: protocols.FactSerial, Value: fmt.Sprint("S-10000", n)}, {About: protocols.Server, Key: protocols.FactMode, Value: "run"},
+				}
+				events[n] = e
+			}
+			var before, after runtime.MemStats
+			runtime.GC()
+			runtime.ReadMemStats(&before)
+			i := New(Config{Site: "Harbour"})
+			for _, e := range events {
+				i.Event(e)
+			}
+			runtime.GC()
+			runtime.ReadMemStats(&after)
+			n := 0
+			b.ReportAllocs()
+			for b.Loop() {
+				i.Event(events[n%devices])
+				i.ID(events[n%devices].Conv.Server)
+				n++
+			}
+			b.ReportMetric(float64(after.HeapAlloc-before.HeapAlloc)/float64(devices), "B/device")
+		})
 	}
 }
 

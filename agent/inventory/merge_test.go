@@ -203,7 +203,7 @@ func TestHistory(t *testing.T) {
 		tell(10+2*n, "Stop", "mode", "stop")
 		tell(11+2*n, "Start", "mode", "run")
 	}
-	if v, _ = i.Device(i.ID(plc)); len(v.Changes) > maxChanges || v.Changes[0].Time != epoch.Add(1009*time.Second) {
+	if v, _ = i.Device(i.ID(plc)); len(v.Changes) > MaxChanges || v.Changes[0].Time != epoch.Add(1009*time.Second) {
 		t.Errorf("%d changes, the last at %v", len(v.Changes), v.Changes[0].Time)
 	}
 }

@@ -50,3 +50,57 @@ func TestALaterRunForgetsNothing(t *testing.T) {
 		t.Error("a run with verdicts of its own kept a compromise of an earlier one")
 	}
 }
+
+// TestTheRunThatSawItFirstJudges: what an earlier run learnt is known later, and what was new then stays new.
+func TestTheRunThatSawItFirstJudges(t *testing.T) {
+	edge := func(baseline string, at time.Time, objects ...graph.Object) graph.Edge {
+		return graph.Edge{
+			ID: "e", Client: "c", Server: "d", Actions: map[string]uint64{}, FirstSeen: at, LastSeen: at, Baseline: baseline,
+			Acts: []graph.Act{{Action: "read", Count: 1, FirstSeen: at, LastSeen: at, Baseline: baseline}}, Objects: objects,
+		}
+	}
+	for name, c := range map[string]struct{ before, now, want string }{
+		"learnt before":    {graph.BaselineLearning, graph.BaselineNew, graph.BaselineKnown},
+		"still learning":   {graph.BaselineLearning, graph.BaselineLearning, graph.BaselineLearning},
+		"new before":       {graph.BaselineNew, graph.BaselineLearning, graph.BaselineNew},
+		"approved before":  {graph.BaselineApproved, graph.BaselineNew, graph.BaselineApproved},
+		"known both times": {graph.BaselineKnown, graph.BaselineKnown, graph.BaselineKnown},
+	} {
+		before := state.Snapshot{Edges: []graph.Edge{edge(c.before, noon, graph.Object{Action: "read", Object: "old", FirstSeen: noon, Baseline: c.before})}}
+		got := state.Snapshot{Edges: []graph.Edge{edge(c.now, noon.Add(time.Hour), graph.Object{Action: "read", Object: "new", FirstSeen: noon.Add(time.Hour), Baseline: c.now})}}
+		newMemory(&before).remember(&got, false)
+		e := got.Edges[0]
+		if e.Baseline != c.want || e.Acts[0].Baseline != c.want || !e.Acts[0].FirstSeen.Equal(noon) || len(e.Objects) != 2 || e.Objects[0].Baseline != c.now || e.Objects[1].Baseline != c.before {
+			t.Errorf("%s: %+v", name, e)
+		}
+	}
+	later := state.Snapshot{Edges: []graph.Edge{edge(graph.BaselineKnown, noon)}}
+	old := state.Snapshot{Edges: []graph.Edge{edge(graph.BaselineNew, noon.Add(time.Hour))}}
+	newMemory(&old).remember(&later, false)
+	if got := later.Edges[0].Baseline; got != graph.BaselineKnown {
+		t.Errorf("a run that saw it earlier is overruled: %s", got)
+	}
+}
+
+// TestHistoryGoesOn: modes, changes and addresses of earlier runs stay.
+func TestHistoryGoesOn(t *testing.T) {
+	change := func(hours int, to string) inventory.Change {
+		return inventory.Change{Time: noon.Add(time.Duration(hours) * time.Hour), Key: "mode", To: to}
+	}
+	before := state.Snapshot{Devices: []inventory.Device{{
+		ID: "d", Mode: "stop", FirstSeen: noon, LastSeen: noon, Changes: []inventory.Change{change(1, "stop"), change(0, "run")},
+		Addresses: []inventory.Address{{IP: "10.0.0.9", MAC: "m", FirstSeen: noon, LastSeen: noon}, {IP: "10.0.0.8", MAC: "m", FirstSeen: noon, LastSeen: noon}},
+	}}}
+	now := state.Snapshot{Devices: []inventory.Device{{
+		ID: "d", FirstSeen: noon, LastSeen: noon, Changes: []inventory.Change{change(2, "run"), change(1, "stop")},
+		Addresses: []inventory.Address{{IP: "10.0.0.9", MAC: "m", FirstSeen: noon.Add(time.Hour), LastSeen: noon.Add(time.Hour)}},
+	}}}
+	newMemory(&before).remember(&now, false)
+	d := now.Devices[0]
+	if diff := cmp.Diff([]inventory.Change{change(2, "run"), change(1, "stop"), change(0, "run")}, d.Changes); diff != "" || d.Mode != "stop" {
+		t.Errorf("mode %s, changes %s", d.Mode, diff)
+	}
+	if len(d.Addresses) != 2 || !d.Addresses[0].FirstSeen.Equal(noon) || !d.Addresses[0].LastSeen.Equal(noon.Add(time.Hour)) {
+		t.Errorf("addresses %+v", d.Addresses)
+	}
+}

@@ -123,6 +123,9 @@ func Replay(ctx context.Context, cfg Config) (result *Result, err error) {
 		}
 		result.warn(unmatched(verdicts, cfg.Site, result.Devices))
 		newMemory(&before).remember(&result.Snapshot, len(verdicts) > 0)
+		if err := dir.state.Decided(&result.Snapshot); err != nil {
+			return nil, err
+		}
 		if _, err := dir.state.Save(result.Snapshot); err != nil {
 			return nil, err
 		}
@@ -282,10 +285,16 @@ func (a *analyst) finish() (state.Snapshot, error) {
 
 // snapshot gives what is known now.
 func (a *analyst) snapshot(site string, alerts []detect.Alert) state.Snapshot {
-	return state.Snapshot{
+	snap := state.Snapshot{
 		Site: site, Devices: a.inventory.Devices(), Edges: a.graph.Edges(), Signals: a.detector.Signals(), Alerts: alerts,
 		Coverage: a.graph.Coverage(),
 	}
+	zones := make(map[string]string, len(snap.Devices))
+	for i := range snap.Devices {
+		zones[snap.Devices[i].ID] = snap.Devices[i].Zone
+	}
+	graph.Place(snap.Edges, zones)
+	return snap
 }
 
 // unmatched names the verdicts that are about no device that was seen: an analyst who asks whether the plant was touched

@@ -152,6 +152,9 @@ func (w *writer) retry() {
 // save writes a snapshot and spools what has changed since it was told.
 func (w *writer) save(j *job, now time.Time) error {
 	w.before.remember(&j.snap, j.judged)
+	if err := w.dir.state.Decided(&j.snap); err != nil {
+		w.log.Error("the operator's decisions on the baseline cannot be read; those read before hold", "error", err)
+	}
 	changes, err := w.dir.state.Save(j.snap)
 	told := *w.saving.Load()
 	if err != nil {

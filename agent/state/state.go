@@ -45,6 +45,8 @@ type State struct {
 	db      *sql.DB
 	version int     // of the tables; an older one where the directory is only read
 	saved   *ledger // what the records say, as they were saved last; nil before the first save
+
+	decisions decisions
 }
 
 // Snapshot is what a sensor knows at one moment.
@@ -117,7 +119,7 @@ func open(dir, mode string) (*State, error) {
 		return nil, fmt.Errorf("state: open %s: %w", path, err)
 	}
 	db.SetMaxOpenConns(1)
-	s := &State{dir: dir, db: db}
+	s := &State{dir: dir, db: db, decisions: decisions{dir: dir, size: -1}}
 	if err := s.migrate(path, mode); err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
@@ -200,6 +202,9 @@ func (s *State) Load() (Snapshot, error) {
 		load(s, kindCoverage, &snap.Coverage),
 	)
 	slices.SortStableFunc(snap.Coverage, compareCoverage)
+	if err == nil {
+		err = s.Decided(&snap)
+	}
 	if err == nil {
 		snap.Process, err = s.variables()
 	}

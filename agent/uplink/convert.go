@@ -84,7 +84,7 @@ func edgeMessage(e graph.Edge) *spanwatchv1.Edge {
 		ObjectCount: e.Count, Packets: e.Packets, Bytes: e.Bytes, FirstSeen: stamp(e.FirstSeen),
 		LastSeen: stamp(e.LastSeen), Baseline: e.Baseline, PacketsOut: e.PacketsOut, PacketsIn: e.PacketsIn,
 		BytesOut: e.BytesOut, BytesIn: e.BytesIn, IntervalSeconds: e.Interval, JitterSeconds: e.Jitter, Periodic: e.Periodic,
-		ClientZone: e.ClientZone, ServerZone: e.ServerZone,
+		Id: e.ID, Answered: e.Answered, ClientZone: e.ClientZone, ServerZone: e.ServerZone,
 		Acts: each(e.Acts, func(a graph.Act) *spanwatchv1.EdgeAction {
 			return &spanwatchv1.EdgeAction{
 				Action: a.Action, Count: a.Count, FirstSeen: stamp(a.FirstSeen), LastSeen: stamp(a.LastSeen), Baseline: a.Baseline,

@@ -31,7 +31,7 @@ func TestConversionLosesNothing(t *testing.T) {
 		edgeMessage(graph.Edge{Client: "1", Server: "2", ClientIP: "3", ServerIP: "4", Protocol: "5", Port: 6,
 			Actions: map[string]uint64{"7": 8}, Objects: []graph.Object{{Action: "1", Object: "2", Count: 3, FirstSeen: at, LastSeen: at, Baseline: "4"}},
 			Count: 9, Packets: 10, Bytes: 11, FirstSeen: at, LastSeen: at, Baseline: "12", PacketsOut: 13, PacketsIn: 14, BytesOut: 15,
-			BytesIn: 16, Interval: 17, Jitter: 18, Periodic: true, ClientZone: "19", ServerZone: "20",
+			BytesIn: 16, Interval: 17, Jitter: 18, Periodic: true, ClientZone: "19", ServerZone: "20", ID: "21", Answered: true,
 			Acts: []graph.Act{{Action: "1", Count: 2, FirstSeen: at, LastSeen: at, Baseline: "3"}}}),
 		alertMessage(detect.Alert{ID: "1", Site: "2", Rule: "3", Title: "4", Severity: "5", Level: "6", Time: at, LastTime: at,
 			Actor: "7", Target: "8", ActorIP: "9", TargetIP: "10", Protocol: "11", Techniques: []string{"12"}, Description: "13",

@@ -134,7 +134,7 @@ func edge(m *spanwatchv1.Edge) (store.Edge, *invalid) {
 		FirstSeen: c.time("first seen", m.GetFirstSeen()), LastSeen: c.time("last seen", m.GetLastSeen()),
 		Baseline: m.GetBaseline(), PacketsOut: m.GetPacketsOut(), PacketsIn: m.GetPacketsIn(), BytesOut: m.GetBytesOut(),
 		BytesIn: m.GetBytesIn(), Interval: seconds(m.GetIntervalSeconds()), Jitter: seconds(m.GetJitterSeconds()), Periodic: m.GetPeriodic(),
-		ClientZone: m.GetClientZone(), ServerZone: m.GetServerZone(),
+		ID: m.GetId(), Answered: m.GetAnswered(), ClientZone: m.GetClientZone(), ServerZone: m.GetServerZone(),
 		Acts: list(m.GetActs(), func(a *spanwatchv1.EdgeAction) store.EdgeAction {
 			return store.EdgeAction{
 				Action: a.GetAction(), Count: a.GetCount(), FirstSeen: c.time("first seen", a.GetFirstSeen()),

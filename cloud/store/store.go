@@ -197,6 +197,8 @@ type Edge struct {
 	ClientZone  string            `json:"client_zone"`
 	ServerZone  string            `json:"server_zone"`
 	Acts        []EdgeAction      `json:"acts"`
+	ID          string            `json:"id"`
+	Answered    bool              `json:"answered"`
 }
 
 // EdgeObject is what was touched over an edge, and how often.

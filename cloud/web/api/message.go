@@ -139,6 +139,7 @@ func edgeMessage(e store.Edge) *pb.Edge {
 		FirstSeen: timestamp(e.FirstSeen), LastSeen: timestamp(e.LastSeen), Baseline: e.Baseline,
 		PacketsOut: e.PacketsOut, PacketsIn: e.PacketsIn, BytesOut: e.BytesOut, BytesIn: e.BytesIn,
 		IntervalSeconds: e.Interval, JitterSeconds: e.Jitter, Periodic: e.Periodic, ClientZone: e.ClientZone, ServerZone: e.ServerZone,
+		Id: e.ID, Answered: e.Answered,
 	}
 	for _, o := range e.Objects {
 		m.Objects = append(m.Objects, &pb.EdgeObject{

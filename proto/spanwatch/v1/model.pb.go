@@ -717,7 +717,11 @@ type Edge struct {
 	ClientZone string `protobuf:"bytes,22,opt,name=client_zone,json=clientZone,proto3" json:"client_zone,omitempty"`
 	ServerZone string `protobuf:"bytes,23,opt,name=server_zone,json=serverZone,proto3" json:"server_zone,omitempty"`
 	// Each action with its times and baseline.
-	Acts          []*EdgeAction `protobuf:"bytes,24,rep,name=acts,proto3" json:"acts,omitempty"`
+	Acts []*EdgeAction `protobuf:"bytes,24,rep,name=acts,proto3" json:"acts,omitempty"`
+	// The same in every run.
+	Id string `protobuf:"bytes,25,opt,name=id,proto3" json:"id,omitempty"`
+	// Somebody was there, and did not only refuse.
+	Answered      bool `protobuf:"varint,26,opt,name=answered,proto3" json:"answered,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -918,6 +922,20 @@ func (x *Edge) GetActs() []*EdgeAction {
 		return x.Acts
 	}
 	return nil
+}
+
+func (x *Edge) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *Edge) GetAnswered() bool {
+	if x != nil {
+		return x.Answered
+	}
+	return false
 }
 
 // EdgeAction is what was done over an edge, since when.
@@ -1918,7 +1936,7 @@ const file_spanwatch_v1_model_proto_rawDesc = "" +
 	"Compromise\x12\x14\n" +
 	"\x05state\x18\x01 \x01(\tR\x05state\x120\n" +
 	"\x05since\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x05since\x12\x1a\n" +
-	"\bverdicts\x18\x03 \x03(\tR\bverdicts\"\x84\a\n" +
+	"\bverdicts\x18\x03 \x03(\tR\bverdicts\"\xb0\a\n" +
 	"\x04Edge\x12\x16\n" +
 	"\x06client\x18\x01 \x01(\tR\x06client\x12\x16\n" +
 	"\x06server\x18\x02 \x01(\tR\x06server\x12\x1b\n" +
@@ -1949,7 +1967,9 @@ const file_spanwatch_v1_model_proto_rawDesc = "" +
 	"clientZone\x12\x1f\n" +
 	"\vserver_zone\x18\x17 \x01(\tR\n" +
 	"serverZone\x12,\n" +
-	"\x04acts\x18\x18 \x03(\v2\x18.spanwatch.v1.EdgeActionR\x04acts\x1a:\n" +
+	"\x04acts\x18\x18 \x03(\v2\x18.spanwatch.v1.EdgeActionR\x04acts\x12\x0e\n" +
+	"\x02id\x18\x19 \x01(\tR\x02id\x12\x1a\n" +
+	"\banswered\x18\x1a \x01(\bR\banswered\x1a:\n" +
 	"\fActionsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\x04R\x05value:\x028\x01\"\xca\x01\n" +
