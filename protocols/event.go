@@ -7,46 +7,45 @@ import (
 
 // Event is one deed on the wire: a request, or the answer to one. A dissector fills the first part, the pipeline the
 // second. A message about several objects gives one event an object.
+// Events are made by the million, sorted and copied: what few of them have stands behind a pointer, and small fields stand
+// together.
 type Event struct {
 	From    Side
 	Action  Action
 	Outcome Outcome
-	Object  Object
-	Message string // the specification's own name for the message
-	Facts   []Fact // what the message discloses about a device; nil in the common case
-	Values  Values // the process values the message carries for Object
-	// Declared is how the asker reads the bytes of Values, high byte first, where their Type is [ValueBytes] and the request
-	// says it.
-	Declared Scalar
-
-	// Answers is the frame of the request that this message answers; 0 where it is none, or the request is not known.
-	Answers uint64
-	// Label names the protocol where one Spec carries several (S7comm and S7comm-plus on ISO-on-TCP);
-	// empty means the Spec's Name.
-	Label string
 	// Carrier marks a message of what carries the protocol, such as a transport connection: its label is not the
 	// conversation's.
 	Carrier bool
 	// Continued marks a fragment of a message that completes later: it counts for the numbering of messages in a
 	// frame and is not delivered.
 	Continued bool
+	Ordinary  bool   // filled by the pipeline: as the Spec says
+	Source    uint16 // filled by the pipeline: index of the capture source (file or interface)
+
+	Object  Object
+	Message string // the specification's own name for the message
+	Values  Values // the process values the message carries for Object
+	Facts   []Fact // what the message discloses about a device; nil in the common case
+	// Answers is the frame of the request that this message answers; 0 where it is none, or the request is not known.
+	Answers uint64
+	// Security is what the message tells of the conversation's protection; nil when it tells nothing. Events share it: once
+	// told it never changes.
+	Security *Security
 	// Malformed is the reason why the message could not be read whole; empty when it was well formed.
 	Malformed string
-	// Security is what the message tells of the conversation's protection; zero when it tells nothing.
-	Security Security
 	// Detail is a protocol's own struct, marshalled into the detail field of a dissect record. Only the first event
 	// of a message has one, and only if [Message.Detail] asked for it.
 	Detail any
+	// Protocol is the label of the protocol. A dissector tells it where one Spec carries several (S7comm and S7comm-plus on
+	// ISO-on-TCP); elsewhere the pipeline fills in the Spec's Name.
+	Protocol string
 
 	// Filled by the pipeline.
-	Time     time.Time // capture time of the frame that completed the message
-	Source   uint16    // index of the capture source (file or interface)
-	Frame    uint64    // 1-based number of that frame in its source
-	PDU      uint32    // 0-based index among the messages of this protocol completed by the frame
-	Part     uint32    // 0-based index of the event within its message
-	Conv     *Conversation
-	Protocol string // Label, or the Spec's Name
-	Ordinary bool   // as the Spec says
+	Time  time.Time // capture time of the frame that completed the message
+	Frame uint64    // 1-based number of that frame in its source
+	PDU   uint32    // 0-based index among the messages of this protocol completed by the frame
+	Part  uint32    // 0-based index of the event within its message
+	Conv  *Conversation
 	// Fold is set where the event stands for several that were alike but for their times and frames. Frame and Answers
 	// are those of the last of them; Time is when that was told, which may be a little later.
 	Fold *Fold
@@ -93,12 +92,29 @@ func (e *Event) Span() (n uint64, first, last time.Time) {
 	return 1, e.Time, e.Time
 }
 
+// Encrypted reports whether the message's content could not be read because it is encrypted.
+func (e *Event) Encrypted() bool { return e.Security != nil && e.Security.Encrypted }
+
 // Security is the protection of a conversation as seen on the wire.
 type Security struct {
 	Mode      string // "none", "sign", "sign-and-encrypt", "tls"; empty: not told
 	Policy    string // the security policy's own name
 	User      string // how the user identified: "anonymous", "username", "certificate", "issued"
 	Encrypted bool   // this message's content could not be read because it is encrypted
+}
+
+// Or gives what says s: the receiver where it does, so that messages which tell the same share it; nil for a Security that
+// tells nothing.
+func (told *Security) Or(s Security) *Security {
+	switch {
+	case told != nil && *told == s:
+		return told
+	case s == Security{}:
+		return nil
+	default:
+		kept := s
+		return &kept
+	}
 }
 
 // Fact is something a message discloses about a device.

@@ -28,7 +28,9 @@ const (
 // only as long as the message is. Who keeps it longer copies it.
 type Values struct {
 	Type ValueType
-	Raw  []byte
+	// Declared is how the asker reads the bytes, high byte first, where their Type is [ValueBytes] and the request says it.
+	Declared Scalar
+	Raw      []byte
 }
 
 // Scalar is a type of numbers: one of [ValueInt], [ValueUint], [ValueFloat], and the bytes of one. The zero value tells

@@ -156,7 +156,7 @@ func (d *done) merge(o *done) {
 		d.paces[k].Merge(&o.paces[k], touched.compare)
 	}
 	for _, w := range o.security {
-		d.secured(protocols.Security{Mode: w.Mode, Policy: w.Policy, User: w.User})
+		d.secured(w)
 	}
 	for _, c := range o.objects {
 		if place, known := d.object(c.touched); known {

@@ -79,7 +79,7 @@ func (e *edge) deed(ev *protocols.Event, limit int) (dropped uint64) {
 		if e.did == nil {
 			e.did = new(done)
 		}
-		e.did.secured(ev.Security)
+		e.did.secured(Security{ev.Security.Mode, ev.Security.Policy, ev.Security.User})
 	}
 	if int(ev.Action) >= actionCount || ev.Action == protocols.ActionNone {
 		return 0

@@ -336,7 +336,7 @@ func BenchmarkEdges(b *testing.B) {
 
 func TestEdgeTellsHowItsSessionsWereProtected(t *testing.T) {
 	d := new(done)
-	for _, s := range []protocols.Security{
+	for _, s := range []Security{
 		{Mode: "none"}, {Mode: "none", User: "anonymous"}, {Mode: "none", User: "anonymous"}, {Mode: "sign", Policy: "P"},
 	} {
 		d.secured(s)
@@ -346,7 +346,7 @@ func TestEdgeTellsHowItsSessionsWereProtected(t *testing.T) {
 		t.Errorf("%v, want %v", got, want)
 	}
 	for n := range 2 * maxSecurity {
-		d.secured(protocols.Security{Mode: "sign", Policy: strconv.Itoa(n)})
+		d.secured(Security{Mode: "sign", Policy: strconv.Itoa(n)})
 	}
 	if len(d.security) != maxSecurity {
 		t.Errorf("%d ways are kept, want %d", len(d.security), maxSecurity)

@@ -18,16 +18,17 @@ type Security struct {
 // maxSecurity bounds the ways kept of an edge; what comes later is not kept.
 const maxSecurity = 8
 
-// secured notes what an event tells of its session's protection.
-func (d *done) secured(s protocols.Security) {
-	way := Security{s.Mode, s.Policy, s.User}
+// secured notes a way in which a session was protected.
+func (d *done) secured(way Security) {
 	if len(d.security) < maxSecurity && !slices.Contains(d.security, way) {
 		d.security = append(d.security, way)
 	}
 }
 
 // tellsSecurity reports whether an event says how its session is protected.
-func tellsSecurity(ev *protocols.Event) bool { return ev.Security.Mode != "" || ev.Security.User != "" }
+func tellsSecurity(ev *protocols.Event) bool {
+	return ev.Security != nil && (ev.Security.Mode != "" || ev.Security.User != "")
+}
 
 // ways gives what was seen, sorted. What was seen before the user identified is left out where it is known who it was.
 func (d *done) ways() []Security {

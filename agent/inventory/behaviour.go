@@ -96,7 +96,7 @@ func (b *behaviour) serve(e *protocols.Event) {
 	n, first, last := e.Span()
 	if e.Action <= protocols.ActionConnect || int(e.Action) >= len(b.served) {
 		known := e.Protocol != "" && e.Protocol != e.Conv.Transport.String()
-		if e.From == protocols.Server && known && (e.Security.Encrypted || e.Outcome == protocols.OutcomeDone) {
+		if e.From == protocols.Server && known && (e.Encrypted() || e.Outcome == protocols.OutcomeDone) {
 			b.accepts = true
 			b.span(first, last)
 		}

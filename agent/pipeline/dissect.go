@@ -66,7 +66,7 @@ func (w *Worker) dissect(c *conversation, d stream.Direction, msg []byte, frame 
 		return
 	}
 	first := &events[before]
-	label := first.Label
+	label := first.Protocol
 	if label == "" {
 		label = c.spec.Name
 	}
@@ -117,7 +117,7 @@ func (w *Worker) count(c *conversation, first *protocols.Event, label string, si
 	if !first.Carrier {
 		c.label = label
 	}
-	if first.Security.Encrypted {
+	if first.Encrypted() {
 		c.coverage.Encrypted += size
 	} else {
 		*w.understood(c) += size

@@ -167,9 +167,12 @@ func (f *folds) repeats(key uint64, e *protocols.Event, at time.Time) bool {
 func (s *fold) same(e *protocols.Event) bool {
 	o := &s.event
 	return o.Conv == e.Conv && o.Message == e.Message && o.Object == e.Object && o.Action == e.Action && o.Outcome == e.Outcome &&
-		o.From == e.From && o.Part == e.Part && o.Protocol == e.Protocol && o.Carrier == e.Carrier && o.Security == e.Security &&
-		o.Values.Type == e.Values.Type && o.Declared == e.Declared && (o.Answers == 0) == (e.Answers == 0) && bytes.Equal(s.values, e.Values.Raw)
+		o.From == e.From && o.Part == e.Part && o.Protocol == e.Protocol && o.Carrier == e.Carrier && secured(o.Security, e.Security) &&
+		o.Values.Type == e.Values.Type && o.Values.Declared == e.Values.Declared && (o.Answers == 0) == (e.Answers == 0) && bytes.Equal(s.values, e.Values.Raw)
 }
+
+// secured reports whether two events tell the same of the protection.
+func secured(a, b *protocols.Security) bool { return a == b || a != nil && b != nil && *a == *b }
 
 // begin makes an event that is told now what may repeat. What its slot had gathered is told before it.
 func (w *Worker) begin(c *conversation, key uint64, e *protocols.Event, at time.Time) {

@@ -318,7 +318,7 @@ func (p *Process) takeApart(head int32) {
 
 // declare joins elements by what the asker says they are: a REAL, an INT.
 func (p *Process) declare(cells []int32, e *protocols.Event, l layout) {
-	d, width := e.Declared, int(e.Declared.Size)
+	d, width := e.Values.Declared, int(e.Values.Declared.Size)
 	if l.class != classByte || d.Kind == protocols.ValueNone || width < 2 || width > 4 || l.n%width != 0 {
 		return
 	}

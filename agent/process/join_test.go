@@ -114,7 +114,7 @@ func TestJoinedNumber(t *testing.T) {
 func memory(first uint32, declared protocols.Scalar, raw ...byte) protocols.Event {
 	return protocols.Event{
 		Object: protocols.Object{Area: "DB", Name: "DB1", First: first, Count: uint32(len(raw))},
-		Values: protocols.Values{Type: protocols.ValueBytes, Raw: raw}, Declared: declared,
+		Values: protocols.Values{Type: protocols.ValueBytes, Declared: declared, Raw: raw},
 	}
 }
 

@@ -95,7 +95,7 @@ func (t *polls) find(e *protocols.Event) int32 {
 	h := (e.Conv.ID ^ uint64(o.First)<<32 ^ uint64(o.Count)<<16 ^ uint64(o.Unit)<<8 ^ uint64(len(o.Name))) * 0x9e3779b97f4a7c15
 	r := &t.recent[h>>(64-12)]
 	if r.conv == e.Conv && r.epoch == t.epoch {
-		if q := t.list.at(r.poll); q.key.object == e.Object && q.key.kind == e.Values.Type && q.key.declared == e.Declared {
+		if q := t.list.at(r.poll); q.key.object == e.Object && q.key.kind == e.Values.Type && q.key.declared == e.Values.Declared {
 			return r.poll
 		}
 	}
@@ -107,7 +107,7 @@ func (t *polls) find(e *protocols.Event) int32 {
 }
 
 func keyOf(e *protocols.Event) pollKey {
-	return pollKey{e.Conv.Client.Address(), e.Conv.Server.Address(), e.Object, e.Values.Type, e.Declared}
+	return pollKey{e.Conv.Client.Address(), e.Conv.Server.Address(), e.Object, e.Values.Type, e.Values.Declared}
 }
 
 // read takes values that a device told.

@@ -148,10 +148,10 @@ func (d *dissector) Dissect(dst []protocols.Event, in protocols.Message) ([]prot
 		return dst, malformed("%d bytes are no header", len(msg))
 	}
 	e := protocols.Event{
-		From: in.From, Action: protocols.ActionConnect, Outcome: p.outcome(), Message: p.title(), Label: p.flavour(),
+		From: in.From, Action: protocols.ActionConnect, Outcome: p.outcome(), Message: p.title(), Protocol: p.flavour(),
 	}
 	var err error
-	if e.Facts, err = p.facts(in.From, e.Label); err != nil {
+	if e.Facts, err = p.facts(in.From, e.Protocol); err != nil {
 		e.Facts = nil // who breaks the format is believed nothing
 	}
 	if in.Detail {

@@ -63,7 +63,7 @@ func (c *conversation) Dissect(dst []protocols.Event, in protocols.Message) ([]p
 		return odd(dst, in, err)
 	case body == nil:
 		return append(dst, protocols.Event{
-			From: in.From, Label: labelCOTP, Carrier: true, Action: protocols.ActionConnect, Outcome: protocols.OutcomeDone,
+			From: in.From, Protocol: labelCOTP, Carrier: true, Action: protocols.ActionConnect, Outcome: protocols.OutcomeDone,
 			Message: l.title(),
 		}), nil
 	}
@@ -86,7 +86,7 @@ func (l *layers) title() string {
 // connection turns a transport PDU other than data into an event; mere acknowledgements give none.
 func connection(dst []protocols.Event, in protocols.Message, p tpkt.PDU) []protocols.Event {
 	e := protocols.Event{
-		From: in.From, Label: labelCOTP, Carrier: true, Action: protocols.ActionConnect, Outcome: protocols.OutcomeDone,
+		From: in.From, Protocol: labelCOTP, Carrier: true, Action: protocols.ActionConnect, Outcome: protocols.OutcomeDone,
 		Message: p.Type.String(),
 	}
 	switch p.Type {
@@ -103,7 +103,7 @@ func connection(dst []protocols.Event, in protocols.Message, p tpkt.PDU) []proto
 
 // odd reports what cannot be told to be MMS at all: it belongs to the transport.
 func odd(dst []protocols.Event, in protocols.Message, err error) ([]protocols.Event, error) {
-	dst = append(dst, protocols.Event{From: in.From, Label: labelCOTP, Carrier: true, Message: "malformed"})
+	dst = append(dst, protocols.Event{From: in.From, Protocol: labelCOTP, Carrier: true, Message: "malformed"})
 	return dst, fmt.Errorf("mms: %w: %w", protocols.ErrMalformed, err)
 }
 

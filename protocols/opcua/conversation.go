@@ -10,7 +10,8 @@ import (
 // conversation is the state of one TCP connection. It implements [protocols.Dissector] and [protocols.Asker].
 type conversation struct {
 	security  security
-	user      string // how the session's user identified, once accepted
+	user      string              // how the session's user identified, once accepted
+	told      *protocols.Security // as last told in an event
 	opening   opening
 	lost      [2]bool // bytes of a side were lost: a chunk of it may belong to a message whose start is missing
 	partials  partials

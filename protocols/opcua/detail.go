@@ -121,8 +121,9 @@ func (d *conversation) attach(encrypted bool) {
 	if d.msgUser != "" {
 		s.User = d.msgUser
 	}
+	d.told = d.told.Or(s)
 	for i := range events {
-		events[i].Security = s
+		events[i].Security = d.told
 		if d.answered {
 			events[i].Answers = d.request.frame
 		}

@@ -109,7 +109,7 @@ func TestSecurityOfMessages(t *testing.T) {
 					t.Fatalf("%d events, error %v", len(events), err)
 				}
 			}
-			if diff := cmp.Diff(test.want, events[0].Security); diff != "" {
+			if diff := cmp.Diff(test.want, *events[0].Security); diff != "" {
 				t.Error(diff)
 			}
 		})

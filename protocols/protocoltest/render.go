@@ -50,8 +50,8 @@ const valuesShown = 8
 // render writes one event as a JSON line; borrowing adds what is valid only as long as the message.
 func render(e *protocols.Event, frame uint64, borrowing bool) string {
 	l := line{
-		Frame: frame, From: e.From, Label: e.Label, Message: e.Message, Action: &e.Action, Outcome: &e.Outcome,
-		Continued: e.Continued, Malformed: e.Malformed, Detail: e.Detail,
+		Frame: frame, From: e.From, Label: e.Protocol, Message: e.Message, Action: &e.Action, Outcome: &e.Outcome,
+		Continued: e.Continued, Malformed: e.Malformed, Security: e.Security, Detail: e.Detail,
 	}
 	if e.Object != (protocols.Object{}) {
 		l.Object = &object{Area: e.Object.Area, First: e.Object.First, Count: e.Object.Count, Name: e.Object.Name}
@@ -68,9 +68,6 @@ func render(e *protocols.Event, frame uint64, borrowing bool) string {
 			shown.Addr = f.Addr.String()
 		}
 		l.Facts = append(l.Facts, shown)
-	}
-	if e.Security != (protocols.Security{}) {
-		l.Security = &e.Security
 	}
 	return encode(l)
 }

@@ -115,7 +115,7 @@ func (c *conversation) Unanswered(ended bool) uint64 {
 // odd reports what cannot be told to be S7comm at all: it belongs to the transport, and does not count among the
 // messages of S7comm in its frame.
 func odd(dst []protocols.Event, m protocols.Message, err error) ([]protocols.Event, error) {
-	dst = append(dst, protocols.Event{From: m.From, Label: labelCOTP, Carrier: true, Message: "malformed"})
+	dst = append(dst, protocols.Event{From: m.From, Protocol: labelCOTP, Carrier: true, Message: "malformed"})
 	return dst, fmt.Errorf("s7: %w: %w", protocols.ErrMalformed, err)
 }
 

@@ -25,7 +25,7 @@ func TestEndlessFragments(t *testing.T) {
 		if err == nil && len(events) == 0 {
 			continue
 		}
-		if !errors.Is(err, protocols.ErrMalformed) || len(events) != 1 || events[0].Label != labelCOTP {
+		if !errors.Is(err, protocols.ErrMalformed) || len(events) != 1 || events[0].Protocol != labelCOTP {
 			t.Fatalf("events %+v, error %v", events, err)
 		}
 		faults++

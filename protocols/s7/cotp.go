@@ -26,7 +26,7 @@ type COTPDetail struct {
 // connection turns a transport PDU other than data into an event; mere acknowledgements give none.
 func (c *conversation) connection(dst []protocols.Event, m protocols.Message, p tpkt.PDU) []protocols.Event {
 	ev := protocols.Event{
-		From: m.From, Label: labelCOTP, Carrier: true, Action: protocols.ActionConnect, Outcome: protocols.OutcomeDone,
+		From: m.From, Protocol: labelCOTP, Carrier: true, Action: protocols.ActionConnect, Outcome: protocols.OutcomeDone,
 		Message: p.Type.String(),
 	}
 	switch p.Type {

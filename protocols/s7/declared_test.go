@@ -20,7 +20,7 @@ func TestItemsDeclareTheirTypes(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := protocols.Scalar{Kind: protocols.ValueFloat, Size: 4}
-	if len(events) != 1 || events[0].Declared != want || events[0].Values.Type != protocols.ValueBytes {
+	if len(events) != 1 || events[0].Values.Declared != want || events[0].Values.Type != protocols.ValueBytes {
 		t.Errorf("%+v, want one that declares %v", events, want)
 	}
 }

@@ -156,7 +156,7 @@ func (c *conversation) itemEvents(dst []protocols.Event, p *message) []protocols
 		it.describe(&ev.Object, &c.names)
 		it.evaluate(&ev.Values)
 		if ev.Values.Type == protocols.ValueBytes && it.syntax == syntaxAny {
-			ev.Declared = declared[it.typ]
+			ev.Values.Declared = declared[it.typ]
 		}
 	}
 	return dst

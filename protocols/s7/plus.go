@@ -108,7 +108,7 @@ func (c *conversation) plusMessage(dst []protocols.Event, m protocols.Message, b
 		c.plus = &plus{}
 	}
 	ev := &c.plus.event
-	*ev = protocols.Event{From: m.From, Label: labelPlus, Action: protocols.ActionConnect}
+	*ev = protocols.Event{From: m.From, Protocol: labelPlus, Action: protocols.ActionConnect}
 	var d PlusDetail
 	clear(c.plus.vars)
 	c.plus.vars = c.plus.vars[:0]

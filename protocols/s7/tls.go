@@ -55,7 +55,7 @@ func (c *conversation) tls(dst []protocols.Event, m *protocols.Message, b []byte
 	}
 	r := c.secure.Read(m.From, b, m.Detail)
 	ev := protocols.Event{
-		From: m.From, Label: labelPlus, Action: r.Action, Outcome: r.Outcome, Message: "TLS Application Data",
+		From: m.From, Protocol: labelPlus, Action: r.Action, Outcome: r.Outcome, Message: "TLS Application Data",
 		Facts: r.Facts, Security: r.Security,
 	}
 	if r.Message != "Application Data" {

@@ -58,7 +58,7 @@ func (d *dissector) Dissect(dst []protocols.Event, in protocols.Message) ([]prot
 	e := protocols.Event{From: in.From, Message: unit.name, Action: unit.action, Outcome: m.outcome()}
 	if m.encrypted {
 		e.Message, e.Action, e.Outcome = "encrypted", protocols.ActionConnect, protocols.OutcomeUnknown
-		e.Security = protocols.Security{Encrypted: true, Mode: "sign-and-encrypt"}
+		e.Security = &protocols.Security{Encrypted: true, Mode: "sign-and-encrypt"}
 	}
 	var asked pending
 	switch {

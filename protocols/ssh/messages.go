@@ -88,9 +88,10 @@ func (c *conversation) kexInit(dst []protocols.Event, m protocols.Message, f *fl
 	} {
 		*list = r.Bytes(int(r.U32()))
 	}
+	secured := &protocols.Security{Mode: "sign-and-encrypt"}
 	e := protocols.Event{
 		From: m.From, Action: protocols.ActionConnect, Outcome: protocols.OutcomeAsked, Message: "SSH_MSG_KEXINIT",
-		Security: protocols.Security{Mode: "sign-and-encrypt"},
+		Security: secured,
 	}
 	if m.From == protocols.Server {
 		e.Outcome = protocols.OutcomeDone
@@ -100,7 +101,7 @@ func (c *conversation) kexInit(dst []protocols.Event, m protocols.Message, f *fl
 	}
 	f.kex, f.enc = keep(l.kex), keep(l.encServer)
 	if other := &c.sides[m.From.Other()]; other.kex != nil {
-		e.Security.Policy = c.policy()
+		secured.Policy = c.policy()
 		f.kex, f.enc, other.kex, other.enc = nil, nil, nil, nil
 	}
 	if m.Detail {

@@ -136,7 +136,7 @@ func (c *conversation) data(dst []protocols.Event, m protocols.Message, f *flow,
 	f.spoken = true // who joins late learns at least that it is encrypted
 	return append(dst, protocols.Event{
 		From: m.From, Action: protocols.ActionConnect, Message: "Application Data",
-		Security: protocols.Security{Mode: "tls", Encrypted: true},
+		Security: &protocols.Security{Mode: "tls", Encrypted: true},
 	})
 }
 

@@ -56,6 +56,7 @@ type Session struct {
 	cipher  uint16
 	opened  bool // application data passed: an alert no longer refuses the connection
 	policy  string
+	told    *protocols.Security // as last reported
 }
 
 // side is where one sender is in its records.
@@ -79,7 +80,7 @@ type Report struct {
 	// Facts are the client's fingerprint, and subject and issuer of a certificate.
 	Facts []protocols.Fact
 	// Security has mode "tls", the version and cipher suite chosen as policy, and Encrypted where all was encrypted.
-	Security protocols.Security
+	Security *protocols.Security
 	// Detail is there if it was asked for and the piece told something.
 	Detail *Detail
 	// Err wraps [ErrMalformed] where the piece is no TLS, or a message breaks its specification.
@@ -106,13 +107,14 @@ func (s *Session) Gap(from protocols.Side) {
 // Read takes the next bytes of a side. detail asks for [Report.Detail].
 func (s *Session) Read(from protocols.Side, b []byte, detail bool) Report {
 	r := reader{s: s, d: &s.sides[from], from: from, detail: detail}
-	r.report.Security = protocols.Security{Mode: "tls", Encrypted: true}
+	r.encrypted = true
 	r.records(b)
 	if r.report.Message == "" {
 		r.report.Message = fragmentName(r.d.kind)
-		r.report.Security.Encrypted = r.d.secret || r.d.kind == ApplicationData
+		r.encrypted = r.d.secret || r.d.kind == ApplicationData
 	}
-	r.report.Security.Policy = s.policy
+	s.told = s.told.Or(protocols.Security{Mode: "tls", Policy: s.policy, Encrypted: r.encrypted})
+	r.report.Security = s.told
 	return r.report
 }
 
@@ -123,6 +125,8 @@ type reader struct {
 	from   protocols.Side
 	detail bool
 	report Report
+	// encrypted says that nothing in the piece could be read.
+	encrypted bool
 }
 
 // records walks the records in b.
@@ -257,7 +261,7 @@ func (r *reader) plausible(b []byte) bool {
 // name notes that something ended in this piece.
 func (r *reader) name(name string, text bool) {
 	if text {
-		r.report.Security.Encrypted = false
+		r.encrypted = false
 		if r.report.Action == protocols.ActionNone {
 			r.report.Action = protocols.ActionConnect
 		}
