@@ -9,8 +9,9 @@ LDFLAGS := -s -w -X main.release=$(VERSION) -X github.com/spanwatch/spanwatch/cl
 BIN ?= bin
 GOBUILD := CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)'
 FUZZTIME ?= 10s
+PEERS ?= /tmp/spanwatch-bench
 
-.PHONY: build generate packages demo test test-go bench lint fuzz accuracy lab clean
+.PHONY: build generate packages demo test test-go bench bench-peers lint fuzz accuracy lab clean
 
 build: ## both programs, static, into bin/
 	$(GOBUILD) -o $(BIN)/spanwatch-agent ./agent
@@ -30,6 +31,10 @@ test: ## every test, installing what the tests need
 
 bench: ## the benchmarks of the hot path
 	go test -run '^$$' -bench . -benchmem -count 5 ./protocols/... ./capture/... ./bpf ./agent/...
+
+bench-peers: build ## the sensor beside tcpdump, nDPI, Suricata and tshark, into docs/performance.md (root, Debian)
+	scripts/bench/peers/install.sh $(PEERS)/suricata
+	go run ./scripts/bench/peers -agent $(BIN)/spanwatch-agent -work $(PEERS) -out docs/performance.md
 
 lint: ## vet, staticcheck, shellcheck, protobuf lint
 	scripts/lint.sh
