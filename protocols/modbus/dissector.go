@@ -38,6 +38,16 @@ func (d *dissector) Unanswered(ended bool) uint64 {
 
 // Dissect implements [protocols.Dissector].
 func (d *dissector) Dissect(dst []protocols.Event, in protocols.Message) ([]protocols.Event, error) {
+	if !d.rtu && !in.Detail {
+		if dst, ok := d.poll(dst, &in); ok {
+			return dst, nil
+		}
+	}
+	return d.message(dst, &in)
+}
+
+// message reads any message by the tables.
+func (d *dissector) message(dst []protocols.Event, in *protocols.Message) ([]protocols.Event, error) {
 	m := &d.m
 	*m = message{}
 	if d.rtu {
@@ -100,14 +110,16 @@ func (d *dissector) pair(frame uint64) *request {
 		m.keep(r, frame)
 		return r
 	}
-	r := d.pending.take(m, d.rtu)
-	if r == nil {
+	shape := m.shape()
+	at := d.pending.find(m.common(), shape)
+	if at < 0 {
 		return nil
 	}
+	r := d.pending.take(at, d.rtu)
 	if m.refused || m.code == umasCode {
 		m.meaning = r.meaning
 	}
-	if !r.fits(m) {
+	if !r.fits(shape) {
 		m.fail("answer does not fit its request, transaction", int(m.transaction))
 	}
 	return r

@@ -64,32 +64,44 @@ func (p *pending) add(key uint32, silent bool) *request {
 	return r
 }
 
-// take finds the request that an answer is for and removes it; nil if there is none. What it gives is valid until
-// the next add. The transaction, unit and function must be the same.
+// find gives the place of the request that an answer is for; negative if there is none. The transaction, unit and
+// function must be the same.
 // Clients exist that give every request the same transaction: among several, those whose shape fits the answer come
 // first, then the newest, because older ones were never answered; only requests of one frame were asked in one go
-// and are answered in their order. What is older than the request taken will not be answered any more, where it has
-// the same key or where requests are served in turn, as on a serial line.
-func (p *pending) take(m *message, inTurn bool) *request {
-	key := m.common()
-	if len(p.open) == 1 && p.open[0].key == key { // as nearly always
-		only := p.open[0].slot
-		p.open, p.used = p.open[:0], 0
-		return &p.requests[only]
+// and are answered in their order.
+func (p *pending) find(key uint32, answer shape) int {
+	at := p.next(key, 0)
+	if at >= 0 && p.next(key, at+1) >= 0 {
+		return p.newest(key, answer)
 	}
-	at := p.newest(key, m, true)
-	if at < 0 {
-		at = p.newest(key, m, false)
+	return at // nearly always the only one
+}
+
+// next gives the place of the oldest request with a key from a place on; negative if there is none.
+func (p *pending) next(key uint32, from int) int {
+	for i := from; i < len(p.open); i++ {
+		if p.open[i].key == key {
+			return i
+		}
 	}
-	if at < 0 {
-		return nil
+	return -1
+}
+
+// take removes the request at a place. What it gives is valid until the next add.
+// What is older than the request taken will not be answered any more, where it has the same key or where requests are
+// served in turn, as on a serial line.
+func (p *pending) take(at int, inTurn bool) *request {
+	answered := p.open[at]
+	found := &p.requests[answered.slot]
+	p.used &^= 1 << answered.slot
+	if len(p.open) == 1 {
+		p.open = p.open[:0]
+		return found
 	}
-	slot := p.open[at].slot
-	found := &p.requests[slot]
 	kept := 0
 	for _, t := range p.open[:at] {
 		r := &p.requests[t.slot]
-		overtaken := r.frame < found.frame && (inTurn || t.key == key)
+		overtaken := r.frame < found.frame && (inTurn || t.key == answered.key)
 		if overtaken || found.number-r.number > maxOvertaken {
 			p.giveUp(t)
 		} else {
@@ -99,13 +111,20 @@ func (p *pending) take(m *message, inTurn bool) *request {
 	}
 	kept += copy(p.open[kept:], p.open[at+1:])
 	p.open = p.open[:kept]
-	p.used &^= 1 << slot
 	return found
 }
 
-// newest gives the index of the newest request for an answer, or of the first one of the same frame; negative if there
+// newest gives, of several requests with the same key, the place of the one that an answer is for.
+func (p *pending) newest(key uint32, answer shape) int {
+	if at := p.newestOf(key, answer, true); at >= 0 {
+		return at
+	}
+	return p.newestOf(key, answer, false)
+}
+
+// newestOf gives the place of the newest request for an answer, or of the first one of the same frame; negative if there
 // is none.
-func (p *pending) newest(key uint32, m *message, fitting bool) int {
+func (p *pending) newestOf(key uint32, answer shape, fitting bool) int {
 	at, frame := -1, uint64(0)
 	for i := len(p.open) - 1; i >= 0; i-- {
 		if p.open[i].key != key {
@@ -115,7 +134,7 @@ func (p *pending) newest(key uint32, m *message, fitting bool) int {
 		if at >= 0 && r.frame != frame {
 			break
 		}
-		if !fitting || r.fits(m) {
+		if !fitting || r.fits(answer) {
 			at, frame = i, r.frame
 		}
 	}
@@ -169,22 +188,44 @@ func (m *message) echo() uint32 {
 	}
 }
 
+// shape is what an answer shows of the request that it is for, beside what both have in common.
+type shape struct {
+	echo      uint32
+	byteCount uint16
+	ref       uint16
+	part      uint16
+	code      uint8
+	refused   bool
+}
+
+// shape gives that of an answer.
+func (m *message) shape() shape {
+	s := shape{code: m.code, refused: m.refused, byteCount: m.byteCount, ref: m.ref}
+	switch m.code {
+	case 5, 6, 15, 16, 22:
+		s.echo = m.echo()
+	case 8:
+		s.part = m.diagnostic
+	case 43:
+		s.part = uint16(m.mei)
+	}
+	return s
+}
+
 // fits reports whether the answer has the shape that the request asked for.
-func (r *request) fits(m *message) bool {
-	if m.refused {
+func (r *request) fits(answer shape) bool {
+	if answer.refused {
 		return true
 	}
-	switch m.code {
+	switch answer.code {
 	case 1, 2:
-		return int(m.byteCount) == (int(r.qty)+7)/8
+		return int(answer.byteCount) == (int(r.qty)+7)/8
 	case 3, 4, 23:
-		return int(m.byteCount) == 2*int(r.qty)
+		return int(answer.byteCount) == 2*int(r.qty)
 	case 5, 6, 15, 16, 22:
-		return m.ref == r.ref && m.echo() == r.echo
-	case 8:
-		return m.diagnostic == r.part
-	case 43:
-		return uint16(m.mei) == r.part
+		return answer.ref == r.ref && answer.echo == r.echo
+	case 8, 43:
+		return answer.part == r.part
 	default:
 		return true
 	}
