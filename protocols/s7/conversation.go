@@ -53,6 +53,19 @@ func (c *conversation) message(dst []protocols.Event, m *protocols.Message, b []
 	if len(b) == 0 {
 		return dst, nil
 	}
+	start := len(dst)
+	if dst, ok := c.poll(dst, m, b); ok {
+		c.lossy[m.From] = false
+		if !c.knownPLC {
+			c.tellRole(dst[start:], m.From)
+		}
+		return dst, nil
+	}
+	return c.tabular(dst, m, b)
+}
+
+// tabular dissects any message by the tables.
+func (c *conversation) tabular(dst []protocols.Event, m *protocols.Message, b []byte) ([]protocols.Event, error) {
 	var err error
 	start := len(dst)
 	lossy := c.lossy[m.From]

@@ -47,6 +47,7 @@ type area struct {
 	name   string
 	letter string // begins the name of a bit: "M0.1", "DB1.DBX0.1"
 	number bool   // elements are numbered, not addressed by byte
+	block  bool   // there are several, each with a number
 }
 
 const (
@@ -69,8 +70,8 @@ var areas = [256]area{
 	0x81:        {name: "I", letter: "I"},
 	0x82:        {name: "Q", letter: "Q"},
 	0x83:        {name: "M", letter: "M"},
-	areaDB:      {name: "DB", letter: ".DBX"},
-	areaDI:      {name: "DI", letter: ".DIX"},
+	areaDB:      {name: "DB", letter: ".DBX", block: true},
+	areaDI:      {name: "DI", letter: ".DIX", block: true},
 	0x86:        {name: "L", letter: "L"},
 	0x87:        {name: "V", letter: "V"},
 }
@@ -166,8 +167,8 @@ func (p *message) address(spec []byte) {
 	it := p.newItem()
 	it.syntax, it.span = spec[0], 1
 	switch {
-	case it.syntax == syntaxAny && len(spec) >= 10:
-		it.absolute(spec)
+	case it.syntax == syntaxAny && len(spec) >= absoluteLen:
+		it.absolute((*[absoluteLen]byte)(spec))
 	case it.syntax == syntaxSymbolic && len(spec) >= 10:
 		it.symbolic(spec)
 	default:
@@ -175,11 +176,14 @@ func (p *message) address(spec []byte) {
 	}
 }
 
+// absoluteLen is the length of an address by area, number and bit.
+const absoluteLen = 10
+
 // absolute reads syntax, type, count, data block, area and bit address.
-func (it *item) absolute(spec []byte) {
+func (it *item) absolute(spec *[absoluteLen]byte) {
 	it.typ, it.area = spec[1], spec[6]
 	it.count, it.db = binary.BigEndian.Uint16(spec[2:]), binary.BigEndian.Uint16(spec[4:])
-	it.start = uint32(spec[7])<<16 | uint32(spec[8])<<8 | uint32(spec[9])
+	it.start, it.bit = binary.BigEndian.Uint32(spec[6:])&0xffffff, 0
 	if !it.numbered() {
 		it.start, it.bit = it.start>>3, uint8(it.start&7)
 	}
@@ -231,14 +235,7 @@ func (it *item) describe(o *protocols.Object, names *names) {
 	o.Area = areaName(it.area)
 	switch it.syntax {
 	case syntaxAny, syntaxDBRead:
-		o.Name = names.variable(it)
-		if it.oneBit() {
-			return // the name says which bit of which byte
-		}
-		o.First, o.Count = it.start, uint32(it.count)
-		if size := types[it.typ].size; !it.numbered() && size > 0 {
-			o.Count *= size
-		}
+		it.locate(o, names)
 	case syntaxSymbolic:
 		o.Name = names.symbol(it)
 	case syntaxNCK, syntaxNCKMetre, syntaxNCKInch:
@@ -258,6 +255,25 @@ func (it *item) describe(o *protocols.Object, names *names) {
 	}
 }
 
+// locate says which place an item by area, number and address is.
+func (it *item) locate(o *protocols.Object, names *names) {
+	a := &areas[it.area]
+	if o.Area = a.name; a.name == "" {
+		o.Area = areaName(it.area)
+	}
+	bit := it.oneBit()
+	if bit || a.block {
+		o.Name = names.variable(it, bit)
+	}
+	if bit {
+		return // the name says which bit of which byte
+	}
+	o.First, o.Count = it.start, uint32(it.count)
+	if size := types[it.typ].size; size > 0 && !a.number {
+		o.Count *= size
+	}
+}
+
 // evaluate gives the item's process values. Memory is bytes, whatever type the client chose: so what one client wrote
 // as a REAL and another reads as a row of bytes is the same place with the same content.
 func (it *item) evaluate(v *protocols.Values) {
@@ -272,5 +288,8 @@ func (it *item) evaluate(v *protocols.Values) {
 		v.Type = protocols.ValueWords
 	default:
 		v.Type = protocols.ValueBytes
+		if it.syntax == syntaxAny {
+			v.Declared = declared[it.typ]
+		}
 	}
 }

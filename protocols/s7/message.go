@@ -155,9 +155,6 @@ func (c *conversation) itemEvents(dst []protocols.Event, p *message) []protocols
 		ev.Outcome = p.itemOutcome(it)
 		it.describe(&ev.Object, &c.names)
 		it.evaluate(&ev.Values)
-		if ev.Values.Type == protocols.ValueBytes && it.syntax == syntaxAny {
-			ev.Values.Declared = declared[it.typ]
-		}
 	}
 	return dst
 }

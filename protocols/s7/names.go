@@ -39,13 +39,8 @@ func (n *names) keep(key []byte, text string) string {
 	return text
 }
 
-// variable names an absolute address: the data block it lies in, and the bit where it is one.
-func (n *names) variable(it *item) string {
-	bit := it.oneBit()
-	block := it.area == areaDB || it.area == areaDI
-	if !bit && !block {
-		return ""
-	}
+// variable names an absolute address: the data block it lies in, where it is one of several, and the bit where it is one.
+func (n *names) variable(it *item, bit bool) string {
 	key := uint64(it.area)<<56 | uint64(it.db)<<40
 	if bit {
 		key |= uint64(it.start)<<8 | uint64(it.bit)<<1 | 1
@@ -55,7 +50,7 @@ func (n *names) variable(it *item) string {
 	}
 	text, ok := n.variables[key]
 	if !ok {
-		text = variableText(it, block, bit)
+		text = variableText(it, bit)
 		if len(n.variables) >= maxNames {
 			n.variables = nil
 			n.resets++
@@ -69,9 +64,9 @@ func (n *names) variable(it *item) string {
 	return text
 }
 
-func variableText(it *item, block, bit bool) string {
+func variableText(it *item, bit bool) string {
 	text := ""
-	if block {
+	if areas[it.area].block {
 		text = areas[it.area].name + strconv.Itoa(int(it.db))
 	}
 	if bit {

@@ -19,6 +19,7 @@ type request struct {
 	raw   []byte
 	// excused says that bytes were lost among which the answer may have been.
 	excused bool
+	poll    bool // a job that poll read
 }
 
 // table keeps requests by asker and reference. A full table forgets its oldest entry. The zero value is ready. Entries
@@ -32,7 +33,8 @@ type table struct {
 }
 
 // put remembers a request; one with the same reference replaces an older one, which then was never answered.
-func (t *table) put(asker protocols.Side, ref uint16, kind uint32, frame uint64, raw []byte) {
+// What it gives is valid until the next one.
+func (t *table) put(asker protocols.Side, ref uint16, kind uint32, frame uint64, raw []byte) *request {
 	i := t.find(asker, ref)
 	switch {
 	case i >= 0:
@@ -51,7 +53,9 @@ func (t *table) put(asker protocols.Side, ref uint16, kind uint32, frame uint64,
 	t.clock++
 	e := &t.entries[i]
 	e.kind, e.ref, e.asker, e.frame, e.age, e.excused = kind, ref, asker, frame, t.clock, false
+	e.poll = false
 	e.raw = append(e.raw[:0], raw[:min(len(raw), maxKept)]...)
+	return e
 }
 
 // take finds and removes the request of that kind; nil when there is none. What it gives is valid until the next put.

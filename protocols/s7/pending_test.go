@@ -138,7 +138,7 @@ func TestNamesAreBounded(t *testing.T) {
 	var n names
 	for db := range uint16(5 * maxNames) {
 		it := item{syntax: syntaxAny, area: areaDB, typ: 0x02, db: db, count: 1}
-		if got, want := n.variable(&it), fmt.Sprintf("DB%d", db); got != want {
+		if got, want := n.variable(&it, it.oneBit()), fmt.Sprintf("DB%d", db); got != want {
 			t.Fatalf("name %q, want %q", got, want)
 		}
 		if len(n.variables) > maxNames {

@@ -83,7 +83,7 @@ var plusBlocks = map[uint16]string{
 func (n *names) plusObject(id uint32) protocols.Object {
 	switch {
 	case id>>16 == areaPlusDB:
-		return protocols.Object{Area: "DB", Name: n.variable(&item{area: areaDB, db: uint16(id)})}
+		return protocols.Object{Area: "DB", Name: n.variable(&item{area: areaDB, db: uint16(id)}, false)}
 	case plusBlocks[uint16(id>>16)] != "":
 		return n.block(id)
 	case wellKnown[id] != "":

@@ -135,11 +135,11 @@ func resultLen(b []byte) int {
 	return length
 }
 
-// result reads the result that b begins with, of which the code is there. That of a refused item has no value,
+// result reads the result that b begins with, of which the code must be there. That of a refused item has no value,
 // whatever its length says, and may end after its code.
 func result(b []byte) (value, rest []byte, ok bool) {
 	if len(b) < resultHeader {
-		return nil, nil, true
+		return nil, nil, len(b) > 0
 	}
 	rest = b[resultHeader:]
 	if b[0] != codeSuccess && b[0] != codeReserved {
