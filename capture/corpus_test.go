@@ -171,6 +171,12 @@ func (r *reading) Data(c *stream.Conversation, _ stream.Direction, b []byte, fra
 	}
 }
 
+func (r *reading) Cut(c *stream.Conversation, _ stream.Direction, _ []byte, n int, frame uint64, _ time.Time) {
+	if !r.open[c] || n <= 0 || frame < c.FirstFrame {
+		r.t.Errorf("%s: %d bytes cut from frame %d for a conversation of frame %d", r.path, n, frame, c.FirstFrame)
+	}
+}
+
 func (r *reading) Gap(c *stream.Conversation, _ stream.Direction, n int) {
 	if !r.open[c] || n == 0 {
 		r.t.Errorf("%s: gap of %d in the conversation of frame %d", r.path, n, c.FirstFrame)

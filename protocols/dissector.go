@@ -27,9 +27,14 @@ func (m Match) String() string {
 }
 
 // Message is one whole message on its way into a dissector. Bytes are borrowed and valid during the call only.
+//
+// Of a message that the capture cut, Bytes is the beginning, and Missing says how many bytes were behind it: a dissector
+// reads what is there, and takes the capture's end for none of the message's. Such a message is not malformed, whatever
+// error is returned.
 type Message struct {
 	From      Side
 	Bytes     []byte
+	Missing   int
 	Frame     uint64    // 1-based number of the frame that completed it
 	Time      time.Time // capture time of that frame
 	Transport Transport
@@ -55,6 +60,9 @@ type Spec struct {
 	// CallsBack says that servers of the protocol may begin conversations, too: what the content says of the direction
 	// outweighs the handshake and the port. Elsewhere one message that looks like an answer turns nothing round.
 	CallsBack bool
+	// ReadsCut says that the Dissector reads what is there of a message that the capture cut, see [Message.Missing]. Without
+	// it such a message of a stream is passed over, and the Dissector told of a gap.
+	ReadsCut bool
 	// Probe decides strictly whether the stream (or datagram) b belongs to the protocol. A stream in mid-message
 	// answers No; the pipeline asks again at the next segment.
 	Probe func(t Transport, b []byte) Match

@@ -19,8 +19,11 @@ type Event struct {
 	// Continued marks a fragment of a message that completes later: it counts for the numbering of messages in a
 	// frame and is not delivered.
 	Continued bool
-	Ordinary  bool   // filled by the pipeline: as the Spec says
-	Source    uint16 // filled by the pipeline: index of the capture source (file or interface)
+	// Cut marks what tells of the beginning of a message, or of one with a hole: the capture did not keep all of it. The
+	// pipeline marks a message that is cut itself; a dissector does so for one of which an earlier part was.
+	Cut      bool
+	Ordinary bool   // filled by the pipeline: as the Spec says
+	Source   uint16 // filled by the pipeline: index of the capture source (file or interface)
 
 	Object  Object
 	Message string // the specification's own name for the message

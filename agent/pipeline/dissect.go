@@ -11,7 +11,7 @@ import (
 
 // datagram takes one UDP payload, or that of an Ethernet frame without IP: it is a message. Where several protocols
 // share an EtherType, each frame between two stations may be another's.
-func (w *Worker) datagram(c *conversation, d stream.Direction, b []byte, frame uint64, at time.Time) {
+func (w *Worker) datagram(c *conversation, d stream.Direction, b []byte, missing int, frame uint64, at time.Time) {
 	t := c.pub.Transport
 	shared := t == protocols.TransportEthernet && len(c.try) > 1
 	if c.spec == nil || shared && c.spec.Probe(t, b) == protocols.No {
@@ -27,7 +27,7 @@ func (w *Worker) datagram(c *conversation, d stream.Direction, b []byte, frame u
 		}
 		w.read(c, spec, frame)
 	}
-	w.dissect(c, d, b, frame, at)
+	w.dissect(c, d, b, missing, frame, at)
 }
 
 // read makes spec the one that reads what comes next. The one before it is kept: frames of two protocols alternate.
@@ -48,15 +48,19 @@ func (w *Worker) read(c *conversation, spec *protocols.Spec, frame uint64) {
 	c.framer, _ = parser.(protocols.Framer)
 }
 
-// dissect hands one whole message to the conversation's dissector and stamps what comes back.
-func (w *Worker) dissect(c *conversation, d stream.Direction, msg []byte, frame uint64, at time.Time) {
+// dissect hands one whole message, of which the capture may miss the end, to the conversation's dissector and stamps what
+// comes back.
+func (w *Worker) dissect(c *conversation, d stream.Direction, msg []byte, missing int, frame uint64, at time.Time) {
 	b := w.batch
 	before := len(b.Events)
 	events, err := c.parser.Dissect(b.Events, protocols.Message{
-		From: c.side(d), Bytes: msg, Frame: frame & (1<<sourceShift - 1), Time: at, Transport: c.pub.Transport,
+		From: c.side(d), Bytes: msg, Missing: missing, Frame: frame & (1<<sourceShift - 1), Time: at, Transport: c.pub.Transport,
 		Detail: w.cfg.Detail,
 	})
-	if err != nil {
+	switch {
+	case missing > 0:
+		cut(events[before:])
+	case err != nil:
 		events = malformed(events, before, c.side(d), err)
 	}
 	b.Events = events
@@ -143,6 +147,13 @@ func (w *Worker) understood(c *conversation) *uint64 {
 		return &c.coverage.Recognised
 	}
 	return &c.coverage.Decoded
+}
+
+// cut marks the events of a message of which the capture kept the beginning. What they find wrong with it may be that alone.
+func cut(events []protocols.Event) {
+	for i := range events {
+		events[i].Cut, events[i].Malformed = true, ""
+	}
 }
 
 // malformed turns a dissector's error into the first event's reason, and into an event of its own where nothing could

@@ -38,7 +38,7 @@ func whole(c protocoltest.Case) []segment {
 }
 
 // cut divides every segment into pieces of at most n bytes.
-func cut(list []segment, n int) []segment {
+func pieces(list []segment, n int) []segment {
 	var out []segment
 	for _, s := range list {
 		for at := 0; at < len(s.bytes); at += n {
@@ -80,9 +80,9 @@ var evasions = []struct {
 	segments func([]segment) []segment
 	link     link
 }{
-	{"one byte a segment", func(l []segment) []segment { return cut(l, 1) }, link{}},
-	{"three bytes a segment", func(l []segment) []segment { return cut(l, 3) }, link{}},
-	{"seven bytes a segment, with handshake", func(l []segment) []segment { return cut(l, 7) }, link{handshake: true}},
+	{"one byte a segment", func(l []segment) []segment { return pieces(l, 1) }, link{}},
+	{"three bytes a segment", func(l []segment) []segment { return pieces(l, 3) }, link{}},
+	{"seven bytes a segment, with handshake", func(l []segment) []segment { return pieces(l, 7) }, link{handshake: true}},
 	{"several messages a segment", func(l []segment) []segment {
 		var out []segment
 		for _, s := range l {
@@ -110,10 +110,10 @@ var evasions = []struct {
 		return each(l, func(s segment) []segment { return []segment{s, s} })
 	}, link{}},
 	{"repeated with other content", func(l []segment) []segment {
-		return each(cut(l, 5), func(s segment) []segment { return []segment{s, {s.from, s.seq, other(s.bytes)}} })
+		return each(pieces(l, 5), func(s segment) []segment { return []segment{s, {s.from, s.seq, other(s.bytes)}} })
 	}, link{}},
 	{"repeated with other content and one byte more", func(l []segment) []segment {
-		return each(cut(l, 4), func(s segment) []segment {
+		return each(pieces(l, 4), func(s segment) []segment {
 			if len(s.bytes) < 4 {
 				return []segment{s}
 			}
@@ -363,7 +363,7 @@ func TestMidStreamByteByByte(t *testing.T) {
 					list = append(list, segment{b.From, at[b.From], b.Bytes})
 				}
 			}
-			for _, s := range cut(list, 1) {
+			for _, s := range pieces(list, 1) {
 				if s.seq >= first[s.from]-missed {
 					seen = append(seen, s)
 				}

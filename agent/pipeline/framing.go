@@ -76,16 +76,24 @@ func (h *half) forget() uint64 {
 
 // Data implements stream.Handler.
 func (w *Worker) Data(raw *stream.Conversation, d stream.Direction, b []byte, frame uint64, at time.Time) {
-	c := raw.User.(*conversation)
+	w.payload(raw.User.(*conversation), d, b, 0, frame, at)
+}
+
+// payload takes the next bytes of a conversation, or a datagram: b, and as many bytes behind it as are missing from the
+// capture.
+func (w *Worker) payload(c *conversation, d stream.Direction, b []byte, missing int, frame uint64, at time.Time) {
 	switch {
 	case c.pub.Transport == protocols.TransportUDP, c.pub.Transport == protocols.TransportEthernet:
-		w.datagram(c, d, b, frame, at)
+		w.datagram(c, d, b, missing, frame, at)
 	case c.pub.Transport != protocols.TransportTCP:
 		c.coverage.Opaque += uint64(len(b))
 	case c.spec == nil:
-		w.identify(c, d, b, frame, at)
+		w.identify(c, d, b, missing, frame, at)
 	default:
-		w.bytes(c, d, b, frame, at)
+		w.bytes(c, d, b, missing, frame, at)
+	}
+	if missing > 0 && c.pub.Transport == protocols.TransportTCP {
+		w.passOver(c, d, missing)
 	}
 	if !c.opened && !w.waiting(c) || c.opened && at.Sub(c.reported) >= reportEvery {
 		w.report(c)
@@ -132,7 +140,7 @@ func (w *Worker) conflict(conv *protocols.Conversation, from protocols.Side, fra
 }
 
 // identify looks for a protocol at the beginning of what this direction has sent, or of this segment.
-func (w *Worker) identify(c *conversation, d stream.Direction, b []byte, frame uint64, at time.Time) {
+func (w *Worker) identify(c *conversation, d stream.Direction, b []byte, missing int, frame uint64, at time.Time) {
 	h := &c.half[d]
 	if len(h.buf) == 0 && len(b) >= leastStart {
 		h.lost = false
@@ -144,6 +152,9 @@ func (w *Worker) identify(c *conversation, d stream.Direction, b []byte, frame u
 	}
 	if match == protocols.No {
 		spec, match = w.search(c, h, len(h.buf), protocols.More)
+	}
+	if match == protocols.More && missing > 0 {
+		spec, match = w.declared(c, h.buf, missing)
 	}
 	switch match {
 	case protocols.No:
@@ -163,7 +174,7 @@ func (w *Worker) identify(c *conversation, d stream.Direction, b []byte, frame u
 	default:
 		h.unsure++
 		known := c.pub.Proven || w.homePort(c.pub.Transport, c.pub.Server.Port)
-		if !known && h.unsure < unsureLimit && len(h.buf) < probeWindow {
+		if !known && missing == 0 && h.unsure < unsureLimit && len(h.buf) < probeWindow {
 			return
 		}
 	}
@@ -252,17 +263,17 @@ func (w *Worker) drain(c *conversation) {
 		}
 		h := &c.half[chosen]
 		f, at := h.completed(0, size)
-		w.dissect(c, stream.Direction(chosen), h.buf[:size], f, at)
+		w.dissect(c, stream.Direction(chosen), h.buf[:size], 0, f, at)
 		h.hold(h.buf, size)
 	}
 }
 
 // bytes takes the next bytes of a recognised conversation. The common case, a segment of whole messages, is dissected
 // where it lies; only what is left over is copied.
-func (w *Worker) bytes(c *conversation, d stream.Direction, b []byte, frame uint64, at time.Time) {
+func (w *Worker) bytes(c *conversation, d stream.Direction, b []byte, missing int, frame uint64, at time.Time) {
 	h := &c.half[d]
 	if c.searches() {
-		w.resume(c, h, b)
+		w.resume(c, h, b, missing)
 	}
 	if len(h.buf) > 0 {
 		h.add(b, frame, at)
@@ -278,25 +289,25 @@ func (w *Worker) bytes(c *conversation, d stream.Direction, b []byte, frame uint
 			break
 		}
 		f, t := h.completed(off, off+n)
-		w.dissect(c, d, b[off:off+n], f, t)
+		w.dissect(c, d, b[off:off+n], 0, f, t)
 		off += n
 	}
 	h.hold(b, off)
 }
 
 // resume puts a direction that is out of step back into it where a segment shows how: one that begins with a message,
-// while what is held begins none, or one that is exactly as long as the message that it may be. A single wrong length
+// while what is held begins none, or one that is exactly as long as the messages that it may be. A single wrong length
 // would cost more than its own message otherwise, and a gap the odd message behind it.
-func (w *Worker) resume(c *conversation, h *half, b []byte) {
+func (w *Worker) resume(c *conversation, h *half, b []byte, missing int) {
 	t := c.pub.Transport
 	switch {
 	case len(h.buf) > 0:
-		if c.spec.Probe(t, h.buf) == protocols.No && c.spec.Probe(t, b) >= protocols.Yes {
+		if c.spec.Probe(t, h.buf) == protocols.No && (c.spec.Probe(t, b) >= protocols.Yes || missing > 0 && declares(c.spec, t, b, missing)) {
 			c.coverage.Opaque += h.forget()
 			h.lost = false
 		}
-	case h.lost && h.skip == 0 && c.spec.Length(b) == len(b):
-		h.lost = c.spec.Probe(t, b) == protocols.No
+	case h.lost && h.skip == 0:
+		h.lost = !declares(c.spec, t, b, missing)
 	}
 }
 

@@ -86,6 +86,7 @@ func (w *Worker) Frame(f *capture.Frame) {
 		w.batch.Stats.Undecoded++
 		return
 	}
+	p.Wire(f.WireLength, len(f.Data))
 	if p.ARP.Op != 0 {
 		w.bind(p, f.Time)
 	}

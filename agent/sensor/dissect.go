@@ -41,6 +41,7 @@ type Message struct {
 	Facts     map[string]string  `json:"facts"`
 	Malformed bool               `json:"malformed"`
 	Reason    string             `json:"reason,omitempty"` // why it is malformed
+	Cut       bool               `json:"cut,omitempty"`    // the capture kept only its beginning
 	Detail    any                `json:"detail,omitempty"`
 }
 
@@ -103,7 +104,7 @@ func message(captures []string, events []protocols.Event) *Message {
 		Client: first.Conv.Client.String(), Server: first.Conv.Server.String(), From: first.From,
 		Message: first.Message, Action: strongest.Action, Outcome: strongest.Outcome,
 		Object: strongest.Object, VLAN: []uint16{}, Facts: map[string]string{},
-		Malformed: first.Malformed != "", Reason: first.Malformed, Detail: first.Detail,
+		Malformed: first.Malformed != "", Reason: first.Malformed, Cut: first.Cut, Detail: first.Detail,
 	}
 	if len(captures) > 1 {
 		m.File = filepath.Base(captures[first.Source])

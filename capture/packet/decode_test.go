@@ -11,6 +11,23 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 )
 
+// What is missing was on the wire only if the frame was so much longer there.
+func TestWire(t *testing.T) {
+	frame := unhex(t, ethTCP) // whose IP header says 2 bytes of payload
+	for _, c := range []struct {
+		kept, wire int
+		cut        bool
+	}{{56, 56, false}, {55, 56, true}, {54, 56, true}, {54, 54, false}, {54, 55, false}, {54, 60, true}, {56, 90, false}} {
+		var p Packet
+		if err := p.Decode(1, frame[:c.kept]); err != nil {
+			t.Fatal(err)
+		}
+		if p.Wire(c.wire, c.kept); p.Cut != c.cut || len(p.Payload)+p.Missing != 2 {
+			t.Errorf("%d of %d bytes kept: cut is %v, %d bytes and %d missing", c.kept, c.wire, p.Cut, len(p.Payload), p.Missing)
+		}
+	}
+}
+
 // unhex turns annotated hexadecimal into bytes: what stands behind a # is a comment.
 func unhex(t testing.TB, text string) []byte {
 	t.Helper()

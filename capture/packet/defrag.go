@@ -238,7 +238,7 @@ func (d *Defragmenter) assemble(p *Packet, g *datagram) error {
 	for _, x := range g.pieces {
 		d.buf = append(d.buf, x.data...)
 	}
-	p.Fragment, p.Proto, p.Truncated, p.Missing = Fragment{}, g.proto, false, 0
+	p.Fragment, p.Proto, p.Truncated, p.Missing, p.Cut = Fragment{}, g.proto, false, 0, false
 	p.base = math.MaxInt // no part of it was within reach in the frame
 	if p.Src.Is4() {
 		return p.transport(p.Proto, d.buf, int(p.Tunnels))

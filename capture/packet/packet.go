@@ -86,6 +86,9 @@ type Packet struct {
 	// Truncated says that the capture cut the packet; Missing is how many bytes of Payload are not there.
 	Truncated bool
 	Missing   int
+	// Cut says that the missing bytes were on the wire: see [Packet.Wire]. Without it the packet may say that it is longer
+	// than it ever was, and no receiver would take it.
+	Cut bool
 	// Tunnels counts the tunnel headers that were passed to get here.
 	Tunnels uint8
 	// Reach is how far into the frame headers were looked at, in bytes, also within a tunnel that turned out to be none: who
@@ -97,6 +100,11 @@ type Packet struct {
 
 // reach notes that the first n bytes of b, a part of the frame, were looked at.
 func (p *Packet) reach(b []byte, n int) { p.Reach = p.base - cap(b) + n }
+
+// Wire tells how long the frame was on the wire, of which captured bytes were decoded.
+func (p *Packet) Wire(length, captured int) {
+	p.Cut = p.Missing > 0 && length-captured >= p.Missing
+}
 
 // Fragment is where a packet's payload belongs in its datagram. A first fragment is not decoded beyond IP either: its
 // ports are known when the datagram is whole.

@@ -30,6 +30,11 @@ func (s *sink) Data(_ *Conversation, d Direction, b []byte, frame uint64, _ time
 	}
 }
 
+func (s *sink) Cut(c *Conversation, d Direction, b []byte, n int, frame uint64, at time.Time) {
+	s.Data(c, d, b, frame, at)
+	s.Gap(c, d, n)
+}
+
 func (s *sink) Gap(_ *Conversation, d Direction, n int) {
 	if d != AtoB {
 		return
@@ -92,6 +97,34 @@ func TestStreamModel(t *testing.T) {
 		}
 		if st := table.Stats(); st.Strays != 0 || st.Resyncs != 0 || st.BufferFull != 0 {
 			t.Fatalf("%+v", st)
+		}
+	})
+}
+
+// TestCutModel: where the capture kept only the beginning of each segment, all beginnings are delivered in their places,
+// in whatever order they come and whether or not anybody acknowledges them.
+func TestCutModel(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		stream := rapid.SliceOfN(rapid.Byte(), 1, 200).Draw(t, "stream")
+		kept := rapid.IntRange(1, 30).Draw(t, "kept")
+		want := make([]byte, len(stream))
+		var steps []step
+		for at := 0; at < len(stream); {
+			to := min(at+rapid.IntRange(1, 60).Draw(t, "length"), len(stream))
+			n := copy(want[at:to], stream[at:min(to, at+kept)])
+			steps = append(steps, step{flags: data, seq: 101 + uint32(at), ack: 501, data: string(stream[at : at+n]), missing: to - at - n, cut: at+n < to})
+			if rapid.Bool().Draw(t, "twice") {
+				steps = append(steps, steps[len(steps)-1])
+			}
+			at = to
+		}
+		steps = rapid.Permutation(steps).Draw(t, "order")
+		s := &sink{}
+		table := New(Config{}, s)
+		feed(table, 1, handshake...)
+		feed(table, 4, steps...)
+		if table.Close(); s.unknown || s.overlap != 0 || !bytes.Equal(s.bytes, want) {
+			t.Fatalf("%d overlaps\ngot  %x\nwant %x", s.overlap, s.bytes, want)
 		}
 	})
 }
@@ -232,7 +265,7 @@ func script(b []byte, each func(p *packet.Packet, frame uint64, at time.Time)) {
 			p.Seq <<= 12
 		}
 		if op[0]&16 != 0 {
-			p.Truncated, p.Missing = true, int(op[6])
+			p.Truncated, p.Missing, p.Cut = true, int(op[6]), op[0]&32 != 0 && op[6] > 0
 		}
 		at = at.Add(time.Duration(op[7]) * time.Duration(op[7]) * time.Second / 8)
 		each(p, frame, at)

@@ -50,6 +50,10 @@ func (r *recorder) Data(c *Conversation, d Direction, b []byte, frame uint64, _ 
 	r.note(c, "%c %q of %d", "><"[d], b, frame)
 }
 
+func (r *recorder) Cut(c *Conversation, d Direction, b []byte, n int, frame uint64, _ time.Time) {
+	r.note(c, "%c %q of %d, cut by %d", "><"[d], b, frame, n)
+}
+
 func (r *recorder) Gap(c *Conversation, d Direction, n int) { r.note(c, "%c gap %d", "><"[d], n) }
 
 func (r *recorder) Overlap(c *Conversation, d Direction, frame uint64, _ time.Time) {
@@ -77,12 +81,13 @@ type step struct {
 	data    string
 	at      float64
 	missing int
+	cut     bool // what is missing was on the wire
 }
 
 func (s step) packet() *packet.Packet {
 	p := &packet.Packet{
 		Proto: packet.ProtoTCP, Flags: s.flags, Seq: s.seq, Ack: s.ack, Payload: []byte(s.data),
-		Missing: s.missing, Truncated: s.missing > 0,
+		Missing: s.missing, Truncated: s.missing > 0, Cut: s.cut,
 	}
 	from, to := client, server
 	if s.back {

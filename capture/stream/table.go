@@ -50,8 +50,11 @@ type Handler interface {
 	// Data gives the next bytes of a TCP direction, in order, or one datagram's payload; frame and at are those of the
 	// packet that carried these very bytes.
 	Data(c *Conversation, d Direction, b []byte, frame uint64, at time.Time)
+	// Cut is Data for a packet whose last n bytes, which follow b, the capture left out: b is all that it kept of them, and
+	// may be empty. What comes next of a TCP direction continues exactly behind the n bytes.
+	Cut(c *Conversation, d Direction, b []byte, n int, frame uint64, at time.Time)
 	// Gap tells that n bytes were lost before the next Data; n is negative where it is not known how many. A datagram
-	// that the capture cut is followed by a gap of what is missing.
+	// that is shorter than it says, though nothing of it was left out, is followed by a gap of what is missing.
 	Gap(c *Conversation, d Direction, n int)
 	// Overlap tells that the packet repeats bytes with different content. The first copy was or will be delivered.
 	Overlap(c *Conversation, d Direction, frame uint64, at time.Time)
@@ -157,13 +160,20 @@ func (t *Table) take(p *packet.Packet, frame uint64, at time.Time, wire int, cou
 
 // datagram hands on what needs no order.
 func (t *Table) datagram(c *Conversation, d Direction, p *packet.Packet, frame uint64, at time.Time) {
+	if p.Missing > 0 {
+		t.stats.Gaps++
+		t.stats.GapBytes += uint64(p.Missing)
+	}
+	if p.Cut {
+		c.half[d].delivered = true
+		t.handler.Cut(c, d, p.Payload, p.Missing, frame, at)
+		return
+	}
 	if len(p.Payload) > 0 {
 		c.half[d].delivered = true
 		t.handler.Data(c, d, p.Payload, frame, at)
 	}
 	if p.Missing > 0 {
-		t.stats.Gaps++
-		t.stats.GapBytes += uint64(p.Missing)
 		t.handler.Gap(c, d, p.Missing)
 	}
 }

@@ -241,11 +241,12 @@ func TestNoAllocation(t *testing.T) {
 
 type discard struct{}
 
-func (discard) Open(*Conversation)                                       {}
-func (discard) Data(*Conversation, Direction, []byte, uint64, time.Time) {}
-func (discard) Gap(*Conversation, Direction, int)                        {}
-func (discard) Overlap(*Conversation, Direction, uint64, time.Time)      {}
-func (discard) Close(*Conversation, Reason)                              {}
+func (discard) Open(*Conversation)                                           {}
+func (discard) Data(*Conversation, Direction, []byte, uint64, time.Time)     {}
+func (discard) Cut(*Conversation, Direction, []byte, int, uint64, time.Time) {}
+func (discard) Gap(*Conversation, Direction, int)                            {}
+func (discard) Overlap(*Conversation, Direction, uint64, time.Time)          {}
+func (discard) Close(*Conversation, Reason)                                  {}
 
 func BenchmarkPacket(b *testing.B) {
 	table := New(Config{}, discard{})

@@ -41,10 +41,11 @@ type half struct {
 
 // segment is payload that waits.
 type segment struct {
-	seq   uint32
-	data  []byte
-	frame uint64
-	at    time.Time
+	seq     uint32
+	data    []byte
+	missing int // bytes behind data that were on the wire and not captured
+	frame   uint64
+	at      time.Time
 }
 
 // over reports whether a connection has ended.
@@ -202,20 +203,21 @@ func (t *Table) segment(c *Conversation, d Direction, p *packet.Packet, seq uint
 		}
 		seq, b = seq+uint32(n), b[n:]
 	}
-	if seq == h.next && len(h.segments) == 0 {
+	if seq == h.next && (len(h.segments) == 0 || len(b) == 0) {
 		if conflict {
 			t.conflict(c, d, frame, at)
 		}
-		// What the capture cut off is a hole like any other: the other end's acknowledgement tells it from a length
-		// that the receiver would not have believed.
-		t.deliver(c, d, b, frame, at)
+		if t.deliver(c, d, segment{seq, b, uncaptured(p), frame, at}); len(h.segments) > 0 {
+			t.drain(c, d)
+			t.skip(c, d)
+		}
 		return
 	}
 	if len(b) > 0 {
 		if seq != h.next {
 			t.stats.OutOfOrder++
 		}
-		conflict = t.file(h, seq, b, frame, at) || conflict
+		conflict = t.file(h, segment{seq, b, uncaptured(p), frame, at}) || conflict
 	}
 	if conflict {
 		t.conflict(c, d, frame, at)
@@ -227,6 +229,16 @@ func (t *Table) segment(c *Conversation, d Direction, p *packet.Packet, seq uint
 		t.gap(c, d, int(h.segments[0].seq-h.next))
 		t.drain(c, d)
 	}
+}
+
+// uncaptured gives how many bytes of the payload's end were on the wire and not captured. What is missing from a packet
+// that was never longer is a hole like any other: the other end's acknowledgement tells it from a length that the
+// receiver would not have believed.
+func uncaptured(p *packet.Packet) int {
+	if p.Cut {
+		return p.Missing
+	}
+	return 0
 }
 
 func (t *Table) conflict(c *Conversation, d Direction, frame uint64, at time.Time) {
@@ -258,11 +270,11 @@ func (t *Table) resync(c *Conversation, d Direction, seq, end uint32) bool {
 	return true
 }
 
-// file keeps those parts of b that neither wait already nor were delivered. It reports whether other parts differ from
-// what waits.
-func (t *Table) file(h *half, seq uint32, b []byte, frame uint64, at time.Time) (conflict bool) {
+// file keeps those parts of a segment that neither wait already nor were delivered. It reports whether other parts differ
+// from what waits.
+func (t *Table) file(h *half, whole segment) (conflict bool) {
 	// Distances from next order segments also where the numbers wrap around.
-	off := int(seq - h.next)
+	off, b := int(whole.seq-h.next), whole.data
 	i, _ := slices.BinarySearchFunc(h.segments, off, func(s segment, off int) int {
 		return int(s.seq-h.next) + len(s.data) - off - 1
 	})
@@ -272,7 +284,10 @@ func (t *Table) file(h *half, seq uint32, b []byte, frame uint64, at time.Time) 
 			start = int(h.segments[i].seq - h.next)
 		}
 		if n := min(len(b), start-off); n > 0 {
-			s := segment{h.next + uint32(off), bytes.Clone(b[:n]), frame, at}
+			s := segment{h.next + uint32(off), bytes.Clone(b[:n]), 0, whole.frame, whole.at}
+			if n == len(b) {
+				s.missing = whole.missing
+			}
 			h.segments = slices.Insert(h.segments, i, s)
 			h.cost += n + segmentCost
 			t.stats.Buffered += n + segmentCost
@@ -299,7 +314,7 @@ func (t *Table) drain(c *Conversation, d Direction) {
 		h.segments = slices.Delete(h.segments, 0, 1)
 		h.cost -= len(s.data) + segmentCost
 		t.stats.Buffered -= len(s.data) + segmentCost
-		t.deliver(c, d, s.data, s.frame, s.at)
+		t.deliver(c, d, s)
 	}
 }
 
@@ -336,20 +351,33 @@ func (t *Table) flush(c *Conversation, d Direction) {
 	}
 }
 
-// deliver hands on the bytes at next.
-func (t *Table) deliver(c *Conversation, d Direction, b []byte, frame uint64, at time.Time) {
-	if len(b) == 0 {
-		return
-	}
+// deliver hands on the bytes at next, and tells what of their packet was not captured: as far as nothing that waits has
+// brought it.
+func (t *Table) deliver(c *Conversation, d Direction, s segment) {
 	h := &c.half[d]
-	h.next += uint32(len(b))
-	h.delivered = true
-	grown, full := h.tail.add(b, t.config.Tail, t.config.MaxTailTotal-t.stats.Tails)
-	t.stats.Tails += grown
-	if full {
-		t.stats.TailsRefused++
+	if n := len(s.data); n > 0 {
+		h.next += uint32(n)
+		h.delivered = true
+		grown, full := h.tail.add(s.data, t.config.Tail, t.config.MaxTailTotal-t.stats.Tails)
+		t.stats.Tails += grown
+		if full {
+			t.stats.TailsRefused++
+		}
 	}
-	t.handler.Data(c, d, b, frame, at)
+	if len(h.segments) > 0 {
+		s.missing = min(s.missing, int(h.segments[0].seq-h.next))
+	}
+	switch {
+	case s.missing > 0:
+		t.stats.Gaps++
+		t.stats.GapBytes += uint64(s.missing)
+		h.next += uint32(s.missing)
+		h.delivered = true
+		h.tail.forget()
+		t.handler.Cut(c, d, s.data, s.missing, s.frame, s.at)
+	case len(s.data) > 0:
+		t.handler.Data(c, d, s.data, s.frame, s.at)
+	}
 }
 
 // gap passes over n bytes; n < 0 stands for an unknown number, after which the caller sets where to go on.

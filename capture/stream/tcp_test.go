@@ -323,6 +323,38 @@ var tcpCases = []struct {
 		> "bb" of 3
 		> gap 2
 		close end`},
+	{"a segment that the capture cut: the next one continues behind what is missing, acknowledged or not", []step{
+		{flags: data, seq: 1000, ack: 1, data: "aa", missing: 6, cut: true},
+		{flags: data, seq: 1008, ack: 1, data: "bb", missing: 2, cut: true},
+		{flags: data, seq: 1000, ack: 1, data: "aa", missing: 6, cut: true},
+		{flags: data, seq: 1012, ack: 1, data: "cc"},
+		{flags: data, seq: 1014, ack: 1, missing: 5, cut: true},
+		{flags: fin | data, seq: 1019, ack: 1, data: "dd", missing: 1, cut: true},
+		{back: true, flags: fin | ack, seq: 1, ack: 1023},
+	}, `
+		open 1
+		> "aa" of 1, cut by 6
+		> "bb" of 2, cut by 2
+		> "cc" of 4
+		> "" of 5, cut by 5
+		> "dd" of 6, cut by 1
+		close end`},
+	{"cut segments out of order: what another segment brought is not missing", []step{
+		{flags: data, seq: 1000, ack: 1, data: "aa"},
+		{flags: data, seq: 1012, ack: 1, data: "dd", missing: 2, cut: true},
+		{flags: data, seq: 1008, ack: 1, data: "cc"},
+		{flags: data, seq: 1002, ack: 1, data: "bb", missing: 8, cut: true},
+		{flags: data, seq: 1010, ack: 1, missing: 6, cut: true},
+		{flags: data, seq: 1016, ack: 1, data: "ee"},
+	}, `
+		open 1
+		> "aa" of 1
+		> "bb" of 4, cut by 4
+		> "cc" of 3
+		> "" of 5, cut by 2
+		> "dd" of 2, cut by 2
+		> "ee" of 6
+		close end`},
 	{"what waits at the end is delivered behind its gap", []step{
 		{flags: data, seq: 1000, ack: 1, data: "aa"},
 		{flags: data, seq: 1010, ack: 1, data: "cc"},

@@ -76,6 +76,9 @@ func (d *dissector) message(dst []protocols.Event, in *protocols.Message) ([]pro
 	if in.Detail {
 		e.Detail = m.detail(d.transport(in.Transport), asked)
 	}
+	if in.Missing > 0 {
+		m.fault = "" // it may be what is missing
+	}
 	reason := m.reason()
 	e.Malformed = reason
 	switch {

@@ -24,6 +24,8 @@ var Spec = protocols.Spec{
 	Probe:  probe,
 	Length: length,
 	New:    func() protocols.Dissector { return &dissector{} },
+
+	ReadsCut: true,
 }
 
 // RTU is Modbus in serial frames over TCP: no header, but a checksum (Modbus over Serial Line V1.02 §2.5.1). Its

@@ -18,7 +18,8 @@ type partial struct {
 	from      protocols.Side
 	id        uint32
 	bytes     []byte
-	truncated bool // chunks came for which there was no room
+	truncated bool // chunks came for which there was no room, or which the capture cut: what follows is not kept
+	cut       bool // the latter
 }
 
 // partials are the messages in progress, oldest first. When there are too many the oldest is forgotten; when they are
@@ -37,8 +38,8 @@ func (p *partials) find(from protocols.Side, id uint32) *partial {
 	return nil
 }
 
-// add appends the body of a chunk to its message.
-func (p *partials) add(from protocols.Side, id uint32, b []byte) {
+// add appends the body of a chunk, of which the capture may have cut the end, to its message.
+func (p *partials) add(from protocols.Side, id uint32, b []byte, cut bool) {
 	x := p.find(from, id)
 	if x == nil {
 		if len(p.open) == maxPartials {
@@ -47,11 +48,15 @@ func (p *partials) add(from protocols.Side, id uint32, b []byte) {
 		p.open = append(p.open, partial{from: from, id: id})
 		x = &p.open[len(p.open)-1]
 	}
+	if x.truncated {
+		b = nil
+	}
 	if room := maxAssembled - p.bytes; len(b) > room {
 		b, x.truncated = b[:room], true
 	}
 	x.bytes = append(x.bytes, b...)
 	p.bytes += len(b)
+	x.truncated, x.cut = x.truncated || cut, x.cut || cut
 }
 
 // take removes a message in progress.
@@ -90,8 +95,10 @@ func (d *conversation) secure() error {
 	if d.kind.tag == "OPN" {
 		uri, certificate := octets(&d.body), octets(&d.body)
 		receiver := octets(&d.body)
-		if !d.body.Failed() {
+		if uri != nil && (d.cut || !d.body.Failed()) {
 			d.security.open(uri, &d.names)
+		}
+		if !d.body.Failed() {
 			d.certificate(d.From, certificate)
 			if d.detail != nil {
 				d.detail.Receiver = hex.EncodeToString(clip(receiver))
@@ -100,13 +107,17 @@ func (d *conversation) secure() error {
 	} else if token := d.body.LE32(); d.detail != nil {
 		d.detail.Token = shown(token)
 	}
-	if d.body.Failed() {
+	if d.body.Failed() && !d.cut {
 		return d.fault(d.kind.name)
 	}
 	seq, id := d.body.LE32(), d.body.LE32()
 	inProgress := d.partials.find(d.From, id) != nil
 	d.service = knownService(d.body)
 	switch {
+	case d.cut && (d.body.Failed() || d.service == nil && !inProgress && d.body.Len() < longestID):
+		d.sequence[d.From] = 0
+		d.stump()
+		return nil
 	case d.kind.tag == "OPN" && d.security.policy != policyNone:
 		return d.encrypted() // always, whatever the mode (Part 6, 6.7.4)
 	case inProgress, d.service != nil:
@@ -122,7 +133,7 @@ func (d *conversation) secure() error {
 	}
 	d.sequence[d.From] = seq
 	if d.security.mode == modeSign && d.body.Len() > d.security.signature {
-		d.body = wire.New(d.body.Bytes(d.body.Len() - d.security.signature))
+		d.body = wire.New(d.body.Bytes(d.body.Len() - max(0, d.security.signature-d.Missing)))
 	}
 	return d.assemble(id, inProgress)
 }
@@ -140,6 +151,31 @@ func (d *conversation) missing(seq uint32) uint32 {
 // maxMissing is the largest step in sequence numbers that is taken for lost chunks and not for another counting.
 const maxMissing = 1 << 20
 
+// longestID is how many bytes the id of a service has at most.
+const longestID = 7
+
+// stump reports a chunk of which the capture kept too little to show what it carries.
+func (d *conversation) stump() {
+	if d.chunk == 'C' {
+		d.out = append(d.out, protocols.Event{From: d.From, Continued: true})
+		return
+	}
+	d.wrapping()
+	d.attach(false)
+}
+
+// wrapping reports what a chunk is by its head alone.
+func (d *conversation) wrapping() {
+	switch {
+	case d.kind.tag == "MSG":
+		d.emit(d.kind.name, protocols.ActionNone, protocols.OutcomeUnknown)
+	case d.From == protocols.Client:
+		d.emit(d.kind.name+"Request", protocols.ActionConnect, protocols.OutcomeAsked)
+	default: // a refusal would be an Error
+		d.emit(d.kind.name+"Response", protocols.ActionConnect, protocols.OutcomeDone)
+	}
+}
+
 // encrypted reports a chunk whose content cannot be read.
 func (d *conversation) encrypted() error {
 	if d.chunk == 'C' {
@@ -149,14 +185,7 @@ func (d *conversation) encrypted() error {
 	if d.kind.tag != "OPN" {
 		d.security.mode = modeEncrypt
 	}
-	switch {
-	case d.kind.tag == "MSG":
-		d.emit(d.kind.name, protocols.ActionNone, protocols.OutcomeUnknown)
-	case d.From == protocols.Client:
-		d.emit(d.kind.name+"Request", protocols.ActionConnect, protocols.OutcomeAsked)
-	default: // a refusal would be an Error
-		d.emit(d.kind.name+"Response", protocols.ActionConnect, protocols.OutcomeDone)
-	}
+	d.wrapping()
 	if d.detail != nil {
 		d.detail.Encrypted = true
 	}
@@ -169,7 +198,7 @@ func (d *conversation) assemble(id uint32, inProgress bool) error {
 	d.id = id
 	switch {
 	case d.chunk == 'C':
-		d.partials.add(d.From, id, d.body.Rest())
+		d.partials.add(d.From, id, d.body.Rest(), d.cut)
 		d.out = append(d.out, protocols.Event{From: d.From, Continued: true})
 		return nil
 	case d.chunk == 'A':
@@ -177,9 +206,9 @@ func (d *conversation) assemble(id uint32, inProgress bool) error {
 	case d.chunk != 'F':
 		return fmt.Errorf("opcua: %w: %s with chunk type %#02x", protocols.ErrMalformed, d.kind.name, d.chunk)
 	case inProgress:
-		d.partials.add(d.From, id, d.body.Rest())
+		d.partials.add(d.From, id, d.body.Rest(), d.cut)
 		whole, _ := d.partials.take(d.From, id)
-		d.body, d.truncated, d.joined = wire.New(whole.bytes), whole.truncated, true
+		d.body, d.truncated, d.cut, d.joined = wire.New(whole.bytes), whole.truncated, whole.cut, true
 		d.service = knownService(d.body)
 	}
 	return d.serve()

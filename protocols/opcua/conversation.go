@@ -41,7 +41,8 @@ type current struct {
 	chunk     byte
 	body      wire.Cursor // what is left of the message's body
 	joined    bool        // the body was put together from several chunks
-	truncated bool        // and it is the beginning of a message too long to keep
+	truncated bool        // it is only the beginning of a message: of one too long to keep, or of one that the capture cut
+	cut       bool        // the capture did not keep all of the message
 	out       []protocols.Event
 	first     int // index in out of the message's first event
 	facts     []protocols.Fact
@@ -93,6 +94,7 @@ func (d *conversation) Unanswered(ended bool) uint64 {
 
 // message reads the head that all messages share (Part 6, 7.1.2.2 and 6.7.2.2).
 func (d *conversation) message() error {
+	d.truncated, d.cut = d.Missing > 0, d.Missing > 0
 	d.kind = kindOf(d.Bytes)
 	if d.kind == nil || len(d.Bytes) < headerSize {
 		return fmt.Errorf("opcua: %w: unknown message type % x", protocols.ErrMalformed, d.Bytes[:min(len(d.Bytes), 4)])

@@ -123,7 +123,7 @@ func (d *conversation) attach(encrypted bool) {
 	}
 	d.told = d.told.Or(s)
 	for i := range events {
-		events[i].Security = d.told
+		events[i].Security, events[i].Cut = d.told, d.cut
 		if d.answered {
 			events[i].Answers = d.request.frame
 		}

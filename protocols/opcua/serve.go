@@ -37,7 +37,7 @@ func (d *conversation) parameters() {
 		return
 	}
 	d.service.read(d)
-	if !d.joined && !d.body.Failed() {
+	if !d.joined && !d.truncated && !d.body.Failed() {
 		d.security.guess(d.body.Len())
 	}
 }
@@ -115,7 +115,12 @@ func (d *conversation) answer() {
 	c := &d.body
 	c.Skip(8 + 4) // time, handle
 	d.result = status(c.LE32())
+	told := !c.Failed()
 	skipRemarks(c)
+	if c.Failed() && d.cut {
+		d.answerCut(told)
+		return
+	}
 	if c.Failed() {
 		d.emit(d.service.name, d.service.action, protocols.OutcomeUnknown)
 		return
@@ -141,6 +146,19 @@ func (d *conversation) answer() {
 	} else {
 		d.remainder(outcome)
 	}
+}
+
+// answerCut reports a response whose header the capture cut, be it behind its result.
+func (d *conversation) answerCut(told bool) {
+	d.pair()
+	if told && d.detail != nil {
+		d.detail.ServiceResult = d.result.String()
+	}
+	if d.service.id == faultID || d.result.bad() {
+		d.settle(protocols.OutcomeRefused)
+		return
+	}
+	d.settle(protocols.OutcomeUnknown)
 }
 
 // skipRemarks passes over the end of a response header: diagnostics, their strings, and an extension. Hardly any

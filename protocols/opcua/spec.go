@@ -19,6 +19,7 @@ var Spec = protocols.Spec{
 	New:    func() protocols.Dissector { return new(conversation) },
 
 	CallsBack: true, // with a ReverseHello
+	ReadsCut:  true,
 }
 
 const (

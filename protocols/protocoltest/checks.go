@@ -251,12 +251,15 @@ func resumes(spec protocols.Spec, c Case, first int, before func(*framer) error)
 	return nil
 }
 
-// checkTruncated: a message that ends anywhere harms nobody.
+// checkTruncated: a message that ends anywhere harms nobody, be it that it has no more or that the capture kept no more.
 func checkTruncated(spec protocols.Spec, c Case) error {
-	return disturb(spec, c, func(b []byte, try func([]byte) error) error {
+	return disturb(spec, c, func(f *framer, b []byte, try func([]byte) error) error {
+		defer func() { f.missing = 0 }()
 		for n := range b {
-			if err := try(b[:n]); err != nil {
-				return fmt.Errorf("cut off after %d bytes: %w", n, err)
+			for _, f.missing = range [2]int{0, len(b) - n} {
+				if err := try(b[:n]); err != nil {
+					return fmt.Errorf("cut off after %d bytes: %w", n, err)
+				}
 			}
 		}
 		return nil
@@ -265,7 +268,7 @@ func checkTruncated(spec protocols.Spec, c Case) error {
 
 // checkCorrupted: a message of which one byte is another harms nobody.
 func checkCorrupted(spec protocols.Spec, c Case) error {
-	return disturb(spec, c, func(b []byte, try func([]byte) error) error {
+	return disturb(spec, c, func(_ *framer, b []byte, try func([]byte) error) error {
 		for i := range b[:min(len(b), 256)] {
 			for _, mask := range []byte{0xff, 0x80, 0x01, b[i], ^b[i]} {
 				other := exact(b)
@@ -281,10 +284,10 @@ func checkCorrupted(spec protocols.Spec, c Case) error {
 
 // disturb hands faulty versions of each message to the probe, to the framing, and as a message to a dissector that
 // saw what came before.
-func disturb(spec protocols.Spec, c Case, faults func(b []byte, try func([]byte) error) error) error {
+func disturb(spec protocols.Spec, c Case, faults func(f *framer, b []byte, try func([]byte) error) error) error {
 	f := newFramer(spec, c.Transport, false, true)
 	for i, b := range c.Blocks {
-		err := faults(b.Bytes, func(bad []byte) error {
+		err := faults(f, b.Bytes, func(bad []byte) error {
 			spec.Probe(c.Transport, exact(bad))
 			if c.Transport == protocols.TransportTCP && len(bad) > 0 {
 				f.length(b.From, exact(bad))

@@ -24,6 +24,7 @@ type framer struct {
 	bare      []string       // the same without what borrows from the message, rendered at once
 	kept      []keptEvent    // the events themselves, to render again when their message is gone
 	perFrame  map[uint64]int // finished events by frame
+	missing   int            // how much the capture cut of the messages that follow
 }
 
 // keptEvent is an event with the frame it was rendered under.
@@ -168,13 +169,13 @@ func (f *framer) dissect(from protocols.Side, msg []byte, frame uint64) error {
 	b := exact(msg)
 	sentinel := protocols.Event{Message: "sentinel"}
 	events, err := f.dissector.Dissect([]protocols.Event{sentinel}, protocols.Message{
-		From: from, Bytes: b, Frame: frame, Transport: f.transport, Detail: f.detail,
+		From: from, Bytes: b, Missing: f.missing, Frame: frame, Transport: f.transport, Detail: f.detail,
 	})
 	if len(events) == 0 || events[0].Message != sentinel.Message {
 		return errors.New("events were not appended to what the caller gave")
 	}
 	events = events[1:]
-	if len(events) > len(msg)+1 {
+	if len(events) > len(msg)+f.missing+1 {
 		return fmt.Errorf("%d events from a message of %d bytes", len(events), len(msg))
 	}
 	if err != nil && !errors.Is(err, protocols.ErrMalformed) {

@@ -32,12 +32,16 @@ func (c *conversation) Dissect(dst []protocols.Event, m protocols.Message) ([]pr
 		return c.message(dst, &m, b)
 	}
 	pdu, err := tpkt.Parse(m.Bytes)
-	if err != nil {
+	switch {
+	case err != nil && m.Missing > 0:
+		return dst, nil // cut within the transport's header
+	case err != nil:
 		return odd(dst, m, err)
 	}
 	if pdu.Type != tpkt.DT {
 		return c.connection(dst, m, pdu), nil
 	}
+	pdu.Missing = m.Missing
 	b, whole, err := c.fragments[m.From].Add(pdu)
 	if err != nil {
 		return odd(dst, m, err)
@@ -45,7 +49,16 @@ func (c *conversation) Dissect(dst []protocols.Event, m protocols.Message) ([]pr
 	if !whole {
 		return dst, nil
 	}
-	return c.message(dst, &m, b)
+	start := len(dst)
+	m.Missing = c.fragments[m.From].Missing()
+	dst, err = c.message(dst, &m, b)
+	if m.Missing == 0 {
+		return dst, err
+	}
+	for i := start; i < len(dst); i++ {
+		dst[i].Cut = true
+	}
+	return dst, nil
 }
 
 // message dissects what the transport carries.
@@ -73,6 +86,8 @@ func (c *conversation) tabular(dst []protocols.Event, m *protocols.Message, b []
 	switch {
 	case c.secured(m.From) || isTLS(b):
 		return c.tls(dst, m, b)
+	case m.Missing > 0 && len(b) < headerLen:
+		return dst, nil // not even its kind is there
 	case b[0] == idClassic && len(b) < headerLen:
 		return odd(dst, *m, fmt.Errorf("S7comm header in %d bytes", len(b)))
 	case b[0] == idClassic:

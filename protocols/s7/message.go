@@ -20,7 +20,8 @@ const (
 type message struct {
 	from  protocols.Side
 	frame uint64
-	size  int     // bytes of the whole message
+	size  int     // bytes of the message that are there
+	cut   bool    // the capture did not keep all of it
 	show  *Detail // what readers tell beside; nil when nobody asks
 
 	rosctr         uint8
@@ -65,9 +66,9 @@ func (p *message) reset() {
 // is says what the message is, by its row of a table.
 func (p *message) is(row *function) { p.row, p.action = row, row.action }
 
-// fail records the first fault of the message; reading goes on as far as it can.
+// fail records the first fault of the message; reading goes on as far as it can. A message that was cut has none.
 func (p *message) fail(format string, args ...any) {
-	if p.err == nil {
+	if p.err == nil && !p.cut {
 		p.err = fmt.Errorf("s7: %w: "+format, append([]any{protocols.ErrMalformed}, args...)...)
 	}
 }
@@ -81,7 +82,7 @@ const headerLen = 10
 // classic dissects one S7comm message.
 func (c *conversation) classic(dst []protocols.Event, m *protocols.Message, b []byte) ([]protocols.Event, error) {
 	p := &c.msg
-	p.from, p.frame, p.size = m.From, m.Frame, len(b)
+	p.from, p.frame, p.size, p.cut = m.From, m.Frame, len(b), m.Missing > 0
 	if m.Detail {
 		p.show = &Detail{}
 	}

@@ -57,13 +57,16 @@ const maxPlusHead = 8 << 10
 type plusFragments struct {
 	head []byte
 	open bool
+	cut  bool // the capture did not keep what follows head
 }
 
-func (f *plusFragments) reset() { f.head, f.open = recycled(f.head), false }
+func (f *plusFragments) reset() { f.head, f.open, f.cut = recycled(f.head), false, false }
 
-func (f *plusFragments) add(b []byte) {
-	f.head = append(f.head, b[:min(len(b), maxPlusHead-len(f.head))]...)
-	f.open = true
+func (f *plusFragments) add(b []byte, missing int) {
+	if !f.cut {
+		f.head = append(f.head, b[:min(len(b), maxPlusHead-len(f.head))]...)
+	}
+	f.open, f.cut = true, f.cut || missing > 0
 }
 
 // plus is the state of S7comm-plus in a conversation.
@@ -123,26 +126,29 @@ func (c *conversation) plusMessage(dst []protocols.Event, m protocols.Message, b
 		d.Kind, ev.Message = kindKeepAlive, "Keep Alive"
 	case b[1] == plusSystemEvent:
 		d.Kind, ev.Message, ev.Action = kindSystemEvent, "System Event", protocols.ActionAlarm
-	case length > len(b)-4:
+	case length > len(b)+m.Missing-4:
 		d.Kind, ev.Message, ev.Action = kindPDU, "S7comm-plus PDU", protocols.ActionNone
 		err = fmt.Errorf("s7: %w: S7comm-plus PDU of %d bytes, %d are there", protocols.ErrMalformed, length, len(b)-4)
 	default:
-		content := b[4 : 4+length]
-		if b[1] >= 3 && length > plusDigestLen && content[0] == plusDigestLen {
-			content = content[1+plusDigestLen:]
+		content := b[4:min(4+length, len(b))]
+		if b[1] >= 3 && length > plusDigestLen && len(content) > 0 && content[0] == plusDigestLen {
+			content = content[min(1+plusDigestLen, len(content)):]
 		}
 		f := &c.plus.fragments[m.From]
-		if len(b) == 4+length {
-			f.add(content)
+		if len(b)+m.Missing == 4+length {
+			f.add(content, m.Missing)
 			ev.Message, ev.Continued = "S7comm-plus fragment", true
 			return append(dst, *ev), nil
 		}
 		if f.open {
-			f.add(content)
+			f.add(content, m.Missing)
 			content = f.head
 		}
-		d.Kind = kindPDU
+		d.Kind, ev.Cut = kindPDU, f.cut
 		err = c.plusContent(ev, &d, m, b[1], content)
+		if ev.Cut || m.Missing > 0 {
+			err = nil
+		}
 		f.reset()
 	}
 	if m.Detail {

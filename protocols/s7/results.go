@@ -106,6 +106,10 @@ func (p *message) results(data []byte) {
 		value, rest, ok := result(data)
 		if !ok {
 			p.fail("result %d of %d goes beyond the message", n+1, len(p.items))
+			if p.cut {
+				p.setCode(i, data[0])
+				i += p.group(i)
+			}
 			p.clip(i)
 			return
 		}

@@ -28,6 +28,8 @@ var Spec = protocols.Spec{
 	Probe:  probe,
 	Length: tpkt.Length,
 	New:    func() protocols.Dissector { return &conversation{} },
+
+	ReadsCut: true,
 }
 
 // probeDepth is how many transport PDUs a probe looks at before it gives up: connection, a few empty fragments, data.

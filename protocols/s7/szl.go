@@ -67,6 +67,9 @@ func answerSZL(c *conversation, p *message) {
 	if list == nil && first {
 		list = p.data // the first part names the list already
 	}
+	if p.cut {
+		defer c.szl.reset() // what comes next does not continue it
+	}
 	r := wire.New(list)
 	id, index := r.U16(), r.U16()
 	size, count := int(r.U16()), int(r.U16())

@@ -64,6 +64,9 @@ func (c *conversation) tls(dst []protocols.Event, m *protocols.Message, b []byte
 	if m.Detail {
 		ev.Detail = &PlusDetail{Kind: kindTLS, Encrypted: true, Detail: r.Detail}
 	}
+	if m.Missing > 0 && !c.secure.Skip(m.From, m.Missing) {
+		c.lossy[m.From] = true
+	}
 	if r.Err != nil {
 		return append(dst, ev), fmt.Errorf("s7: %w: %w", protocols.ErrMalformed, r.Err)
 	}

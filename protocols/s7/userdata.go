@@ -131,6 +131,9 @@ func (c *conversation) userdataResult(p *message, payload []byte) {
 	if p.request != nil {
 		p.readRequest(c, nil, p.request.raw)
 	}
+	if p.cut && !p.coded {
+		return // how it went is not there
+	}
 	p.outcome = protocols.OutcomeDone
 	if p.ud.errCod != 0 || (p.coded && p.code != codeSuccess && p.code != codeNone && p.code != codeReserved) {
 		p.outcome = protocols.OutcomeRefused

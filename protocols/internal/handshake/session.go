@@ -104,6 +104,19 @@ func (s *Session) Gap(from protocols.Side) {
 	d.have, d.left, d.skip, d.buf = 0, 0, 0, d.buf[:0]
 }
 
+// Skip tells that n bytes of a side, which follow those read last, are not there. Records go on behind them where they end
+// within the record at hand, which Skip reports; otherwise they are a gap. The message at hand is not read further.
+func (s *Session) Skip(from protocols.Side, n int) bool {
+	d := &s.sides[from]
+	if d.have > 0 || n > d.left {
+		s.Gap(from)
+		return false
+	}
+	d.left -= n
+	d.buf, d.skip = d.buf[:0], d.left
+	return true
+}
+
 // Read takes the next bytes of a side. detail asks for [Report.Detail].
 func (s *Session) Read(from protocols.Side, b []byte, detail bool) Report {
 	r := reader{s: s, d: &s.sides[from], from: from, detail: detail}

@@ -14,6 +14,8 @@ const keepBuffer = 4 << 10
 type Reassembler struct {
 	buf     []byte
 	void    bool // the message in progress is being dropped up to its end mark
+	missing int  // bytes of the message in progress behind buf: what follows a hole is not kept
+	lacked  int  // the same of the message that Add gave last
 	dropped uint64
 }
 
@@ -21,8 +23,13 @@ type Reassembler struct {
 // reassembler and is valid until the next Add. The error, which wraps [ErrMalformed], tells once of a message that
 // outgrew [MaxMessage].
 func (r *Reassembler) Add(p PDU) (message []byte, whole bool, err error) {
-	if p.Last && len(r.buf) == 0 && !r.void {
+	if p.Last && len(r.buf) == 0 && r.missing == 0 && !r.void {
+		r.lacked = p.Missing
 		return p.Payload, true, nil
+	}
+	if r.missing > 0 {
+		r.missing += len(p.Payload)
+		p.Payload = nil
 	}
 	if !r.void && len(r.buf)+len(p.Payload) > MaxMessage {
 		err = fmt.Errorf("tpkt: %w: fragments of %d bytes exceed %d", ErrMalformed, len(r.buf)+len(p.Payload), MaxMessage)
@@ -33,10 +40,12 @@ func (r *Reassembler) Add(p PDU) (message []byte, whole bool, err error) {
 		return nil, false, err
 	}
 	r.buf = append(r.buf, p.Payload...)
+	r.missing += p.Missing
 	if !p.Last {
 		return nil, false, nil
 	}
 	message = r.buf
+	r.lacked, r.missing = r.missing, 0
 	if cap(r.buf) > keepBuffer {
 		r.buf = nil
 	} else {
@@ -50,7 +59,7 @@ func (r *Reassembler) Add(p PDU) (message []byte, whole bool, err error) {
 func (r *Reassembler) Whole(packet []byte) (message []byte, ok bool) {
 	const header = 2 // of the DT: code, number with end mark
 	if len(packet) < headerLen+1+header || packet[headerLen] != header || packet[headerLen+1]&0xf0 != byte(DT) ||
-		packet[headerLen+2]&0x80 == 0 || len(r.buf) > 0 || r.void {
+		packet[headerLen+2]&0x80 == 0 || len(r.buf) > 0 || r.missing > 0 || r.void {
 		return nil, false
 	}
 	return packet[headerLen+1+header:], true
@@ -61,12 +70,16 @@ func (r *Reassembler) Gap() {
 	if len(r.buf) > 0 {
 		r.dropped++
 	}
-	r.buf, r.void = r.buf[:0], false
+	r.buf, r.void, r.missing = r.buf[:0], false, 0
 }
+
+// Missing gives how many bytes the capture did not keep of the message that [Reassembler.Add] gave: all of them were behind
+// those given.
+func (r *Reassembler) Missing() int { return r.lacked }
 
 func (r *Reassembler) drop() {
 	r.dropped++
-	r.buf, r.void = nil, true
+	r.buf, r.void, r.missing = nil, true, 0
 }
 
 // Pending gives the number of bytes that wait for their end mark.

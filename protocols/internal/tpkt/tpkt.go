@@ -83,6 +83,7 @@ type PDU struct {
 	DstTSAP []byte // CR, CC: called transport selector; nil when not told
 	Strange bool   // CR, CC: the variable part holds something that is no X.224 parameter (an RDP cookie, for one)
 	Payload []byte // DT: user data
+	Missing int    // DT: how many bytes behind Payload the capture did not keep; Parse leaves that to the caller
 }
 
 // Parse reads the transport PDU of one whole TPKT packet. An error wraps [ErrMalformed]; the PDU then holds what was

@@ -183,6 +183,35 @@ func TestReassemblerGap(t *testing.T) {
 	}
 }
 
+// Of a message in fragments that the capture cut, what is before the first hole is given; what is behind it does not pass
+// for its continuation, and the next message is whole again.
+func TestReassemblerCut(t *testing.T) {
+	var r Reassembler
+	add := func(p PDU) (string, int) {
+		b, whole, err := r.Add(p)
+		if err != nil || whole != p.Last {
+			t.Fatalf("whole is %v, %v", whole, err)
+		}
+		return string(b), r.Missing()
+	}
+	add(PDU{Payload: []byte("ab")})
+	add(PDU{Payload: []byte("cd"), Missing: 3})
+	add(PDU{Payload: []byte("ef")})
+	if b, missing := add(PDU{Payload: []byte("gh"), Missing: 1, Last: true}); b != "abcd" || missing != 3+2+2+1 {
+		t.Errorf("%q with %d bytes missing", b, missing)
+	}
+	add(PDU{Missing: 4})
+	if _, ok := r.Whole([]byte("\x03\x00\x00\x08\x02\xf0\x80x")); ok {
+		t.Error("the end of a message in progress passes for a whole one")
+	}
+	if b, missing := add(PDU{Payload: []byte("x"), Last: true}); b != "" || missing != 5 {
+		t.Errorf("%q with %d bytes missing", b, missing)
+	}
+	if b, missing := add(PDU{Payload: []byte("ab"), Last: true}); b != "ab" || missing != 0 {
+		t.Errorf("%q with %d bytes missing", b, missing)
+	}
+}
+
 func TestReassemblerCopiesOnlyFragments(t *testing.T) {
 	var r Reassembler
 	p := PDU{Type: DT, Last: true, Payload: []byte{1, 2, 3}}
