@@ -38,7 +38,7 @@ func (d *dissector) Unanswered(ended bool) uint64 {
 
 // Dissect implements [protocols.Dissector].
 func (d *dissector) Dissect(dst []protocols.Event, in protocols.Message) ([]protocols.Event, error) {
-	if !d.rtu && !in.Detail {
+	if !d.rtu && !in.Detail && in.Missing == 0 {
 		if dst, ok := d.poll(dst, &in); ok {
 			return dst, nil
 		}

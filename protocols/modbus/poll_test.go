@@ -31,7 +31,7 @@ func TestPollsAreReadAsByTheTables(t *testing.T) {
 			if rapid.IntRange(0, 9).Draw(t, "cut") == 0 {
 				b = b[:rapid.IntRange(0, len(b)).Draw(t, "length")]
 			}
-			in := protocols.Message{From: from, Bytes: b, Frame: frame/2 + 1, Transport: protocols.TransportTCP}
+			in := protocols.Message{From: from, Bytes: b, Missing: rapid.SampledFrom([]int{0, 0, 0, 2}).Draw(t, "missing"), Frame: frame/2 + 1, Transport: protocols.TransportTCP}
 			got, err := quick.Dissect(nil, in)
 			want, fault := tables.message(nil, &in)
 			if diff := cmp.Diff(want, got, addresses); diff != "" || (err == nil) != (fault == nil) {

@@ -112,7 +112,7 @@ func (d *conversation) secure() error {
 	}
 	seq, id := d.body.LE32(), d.body.LE32()
 	inProgress := d.partials.find(d.From, id) != nil
-	d.service = knownService(d.body)
+	d.service = knownService(d.body.Ahead())
 	switch {
 	case d.cut && (d.body.Failed() || d.service == nil && !inProgress && d.body.Len() < longestID):
 		d.sequence[d.From] = 0
@@ -209,7 +209,7 @@ func (d *conversation) assemble(id uint32, inProgress bool) error {
 		d.partials.add(d.From, id, d.body.Rest(), d.cut)
 		whole, _ := d.partials.take(d.From, id)
 		d.body, d.truncated, d.cut, d.joined = wire.New(whole.bytes), whole.truncated, whole.cut, true
-		d.service = knownService(d.body)
+		d.service = knownService(d.body.Ahead())
 	}
 	return d.serve()
 }
@@ -218,7 +218,7 @@ func (d *conversation) assemble(id uint32, inProgress bool) error {
 func (d *conversation) aborted(id uint32) error {
 	d.reason()
 	begun, _ := d.partials.take(d.From, id)
-	d.service = knownService(wire.New(begun.bytes))
+	d.service = knownService(begun.bytes)
 	if i := d.pending.find(id); d.service == nil && d.From == protocols.Server && i >= 0 {
 		d.service = serviceOf(uint32(d.pending.open[i].x.service.answer)) // given up before it began
 	}

@@ -12,6 +12,7 @@ type conversation struct {
 	security  security
 	user      string              // how the session's user identified, once accepted
 	told      *protocols.Security // as last told in an event
+	plain     *protocols.Security // the same where it is that there is no protection, and nothing may have changed that since
 	opening   opening
 	lost      [2]bool // bytes of a side were lost: a chunk of it may belong to a message whose start is missing
 	partials  partials
@@ -60,7 +61,15 @@ type current struct {
 
 // Dissect reads one chunk.
 func (d *conversation) Dissect(dst []protocols.Event, m protocols.Message) ([]protocols.Event, error) {
-	d.Message, d.out, d.first = m, dst, len(dst)
+	if dst, ok := d.poll(dst, &m); ok {
+		return dst, nil
+	}
+	return d.read(dst, m)
+}
+
+// read reads any chunk, whatever it holds.
+func (d *conversation) read(dst []protocols.Event, m protocols.Message) ([]protocols.Event, error) {
+	d.Message, d.out, d.first, d.plain = m, dst, len(dst), nil
 	err := d.message()
 	out := d.out
 	if d.request != nil {

@@ -122,6 +122,9 @@ func (d *conversation) attach(encrypted bool) {
 		s.User = d.msgUser
 	}
 	d.told = d.told.Or(s)
+	if s.Mode == modeNone && (s.Policy == policyNone || s.Policy == "") && s.User == d.user && !encrypted {
+		d.plain = d.told
+	}
 	for i := range events {
 		events[i].Security, events[i].Cut = d.told, d.cut
 		if d.answered {

@@ -69,6 +69,9 @@ var buildFacts = map[string]protocols.FactKey{
 	"i=2264": protocols.FactFirmware, // SoftwareVersion
 }
 
+// serverNodes begins the names of the nodes that tell what the server is.
+const serverNodes = "i=22"
+
 const stateNode = "i=2259" // Server_ServerStatus_State
 
 // The binary encodings of the structures that hold a BuildInfo.
@@ -79,7 +82,7 @@ const (
 
 // identity tells what a read node of the Server object says about the server.
 func (d *conversation) identity(node string, v value) {
-	if !strings.HasPrefix(node, "i=22") {
+	if !strings.HasPrefix(node, serverNodes) {
 		return
 	}
 	server := subject{side: protocols.Server}

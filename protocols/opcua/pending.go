@@ -41,7 +41,8 @@ type waiting struct {
 // pending holds the open requests of a conversation, oldest first. When it is full the oldest goes: its answer will
 // be an answer without a request.
 type pending struct {
-	open    []waiting
+	open    []waiting // lies in room
+	room    []waiting
 	targets int // that the open requests name
 	idle    []*exchange
 	spare   int // targets for which idle exchanges have room
@@ -69,8 +70,22 @@ func (p *pending) put(x *exchange) {
 	for len(p.open) >= maxPending || len(p.open) > 0 && p.targets+len(x.targets) > maxTargets {
 		p.giveUp(p.remove(0))
 	}
+	if len(p.open) == cap(p.open) {
+		p.clear()
+	}
 	p.open = append(p.open, waiting{x.id, x})
 	p.targets += len(x.targets)
+}
+
+// clear makes room behind the open requests: they move to the front, which those that were answered left empty. Of larger
+// room they fill no more than half, so that this is seldom.
+func (p *pending) clear() {
+	if 2*len(p.open) >= len(p.room) {
+		p.room = make([]waiting, max(16, 4*len(p.open)))
+	}
+	n := copy(p.room, p.open)
+	clear(p.room[n:])
+	p.open = p.room[:n]
 }
 
 // find gives the place of the open request with the given id, and -1 when there is none.
@@ -91,12 +106,14 @@ func (p *pending) take(id uint32) *exchange {
 	return nil
 }
 
+// remove takes the request at a place out. Mostly that is the oldest, or one of the oldest: what stands before it moves up.
 func (p *pending) remove(i int) *exchange {
 	x := p.open[i].x
-	last := len(p.open) - 1
-	copy(p.open[i:], p.open[i+1:])
-	p.open[last] = waiting{}
-	p.open = p.open[:last]
+	if i > 0 {
+		copy(p.open[1:i+1], p.open[:i])
+	}
+	p.open[0] = waiting{}
+	p.open = p.open[1:]
 	p.targets -= len(x.targets)
 	return x
 }

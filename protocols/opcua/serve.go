@@ -1,6 +1,7 @@
 package opcua
 
 import (
+	"encoding/binary"
 	"fmt"
 
 	"github.com/spanwatch/spanwatch/protocols"
@@ -59,14 +60,20 @@ func (d *conversation) unknown() error {
 	return nil
 }
 
-// ask reads a request: its header (Part 4, 7.33) and its parameters.
-func (d *conversation) ask() {
-	c := &d.body
+// skipRequestHeader passes over the header of a request (Part 4, 7.33) and gives the audit entry in it.
+func skipRequestHeader(c *wire.Cursor) (audit []byte) {
 	skipNodeID(c)     // authentication token: a secret, it stays here
 	c.Skip(8 + 4 + 4) // time, handle, wanted diagnostics
-	d.show(func(x *Detail) *string { return &x.AuditEntry }, octets(c))
+	audit = octets(c)
 	c.Skip(4) // timeout
 	extensionObject(c)
+	return audit
+}
+
+// ask reads a request: its header and its parameters.
+func (d *conversation) ask() {
+	c := &d.body
+	d.show(func(x *Detail) *string { return &x.AuditEntry }, skipRequestHeader(c))
 	x := d.pending.begin()
 	d.request = x
 	d.parameters()
@@ -164,13 +171,13 @@ func (d *conversation) answerCut(told bool) {
 // skipRemarks passes over the end of a response header: diagnostics, their strings, and an extension. Hardly any
 // response has them.
 func skipRemarks(c *wire.Cursor) {
-	start := *c
-	if b := c.Bytes(1 + 4 + leastExtension); b != nil {
-		if s := string(b); s == "\x00"+"\x00\x00\x00\x00"+"\x00\x00\x00" || s == "\x00"+"\xff\xff\xff\xff"+"\x00\x00\x00" {
+	const none = 1 + 4 + leastExtension
+	if b := c.Ahead(); len(b) >= none && b[0]|b[5]|b[6]|b[7] == 0 {
+		if n := binary.LittleEndian.Uint32(b[1:]); n == 0 || n == 1<<32-1 {
+			c.Skip(none)
 			return
 		}
 	}
-	*c = start
 	skipDiagnostic(c)
 	skipStrings(c, 1)
 	extensionObject(c)

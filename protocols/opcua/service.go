@@ -1,8 +1,9 @@
 package opcua
 
 import (
+	"encoding/binary"
+
 	"github.com/spanwatch/spanwatch/protocols"
-	"github.com/spanwatch/spanwatch/protocols/wire"
 )
 
 // service is one message of a service: its request, its response, or the fault that stands for any response.
@@ -114,21 +115,16 @@ func index(pairs []pair) (rows []service, byID []uint8) {
 	return rows, byID
 }
 
-// knownService reads the encoding id at the position of c and finds its service; nil when there is none. It is strict,
+// knownService reads the encoding id at the start of a body and finds its service; nil when there is none. It is strict,
 // because it also decides whether a body is readable at all: only the two forms in which the id of a service is written
 // are taken (Part 6, 5.2.2.9).
-func knownService(c wire.Cursor) *service {
-	switch c.U8() {
-	case formFourByte:
-		if c.U8() != 0 {
-			return nil
-		}
-		return serviceOf(uint32(c.LE16()))
-	case formNumeric:
-		if c.LE16() != 0 {
-			return nil
-		}
-		return serviceOf(c.LE32())
+func knownService(b []byte) *service {
+	switch {
+	case len(b) >= 4 && b[0] == formFourByte && b[1] == 0:
+		return serviceOf(uint32(binary.LittleEndian.Uint16(b[2:])))
+	case len(b) >= 7 && b[0] == formNumeric && b[1]|b[2] == 0:
+		return serviceOf(binary.LittleEndian.Uint32(b[3:]))
+	default:
+		return nil
 	}
-	return nil
 }

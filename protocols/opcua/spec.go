@@ -152,9 +152,8 @@ func probeOpen(b []byte) protocols.Match {
 
 // probeService knows the direction where the service is readable.
 func probeService(b []byte) protocols.Match {
-	c := wire.New(b)
-	c.Skip(16) // channel, token, sequence number, request id
-	switch s := knownService(c); {
+	const head = 16 // channel, token, sequence number, request id
+	switch s := knownService(b[min(head, len(b)):]); {
 	case s == nil:
 		return protocols.Yes
 	case s.response:

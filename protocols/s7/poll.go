@@ -18,7 +18,7 @@ const (
 // poll reads such a job, or the results of one that was read here, in one go where it is as the tables want it. Of anything
 // else it reports false and has changed nothing: the tables read that, and would read a poll to the same events.
 func (c *conversation) poll(dst []protocols.Event, m *protocols.Message, b []byte) ([]protocols.Event, bool) {
-	if len(b) < headerLen+listHead || b[0] != idClassic || m.Detail || c.secure != nil {
+	if len(b) < headerLen+listHead || b[0] != idClassic || m.Detail || m.Missing > 0 || c.secure != nil {
 		return dst, false
 	}
 	ref, paramLen := binary.BigEndian.Uint16(b[4:]), int(binary.BigEndian.Uint16(b[6:]))

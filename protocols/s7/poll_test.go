@@ -86,7 +86,7 @@ func TestPollsAreReadAsByTheTables(t *testing.T) {
 			if rapid.IntRange(0, 9).Draw(t, "cut") == 0 {
 				b = b[:rapid.IntRange(1, len(b)).Draw(t, "length")]
 			}
-			m := protocols.Message{From: from, Bytes: b, Frame: frame + 1, Transport: protocols.TransportTCP}
+			m := protocols.Message{From: from, Bytes: b, Missing: rapid.SampledFrom([]int{0, 0, 0, 2}).Draw(t, "missing"), Frame: frame + 1, Transport: protocols.TransportTCP}
 			got, err := quick.message(nil, &m, b)
 			want, fault := tables.tabular(nil, &m, b)
 			if diff := cmp.Diff(want, got, addresses); diff != "" || fmt.Sprint(err) != fmt.Sprint(fault) {

@@ -45,6 +45,14 @@ func (c *Cursor) Bytes(n int) []byte {
 	return b
 }
 
+// Ahead gives the bytes that are left without taking them; none once failed.
+func (c *Cursor) Ahead() []byte {
+	if c.failed {
+		return nil
+	}
+	return c.b[c.off:]
+}
+
 // Rest takes all bytes that are left.
 func (c *Cursor) Rest() []byte { return c.Bytes(c.Len()) }
 
