@@ -1,9 +1,6 @@
 package graph
 
 import (
-	"cmp"
-	"slices"
-
 	"github.com/spanwatch/spanwatch/protocols"
 )
 
@@ -30,39 +27,46 @@ type Coverage struct {
 // Coverage gives the coverage of every pair of addresses, port and protocol, sorted, and last the total, which counts
 // what was evicted too.
 func (g *Graph) Coverage() []Coverage {
-	type place struct {
-		client, server protocols.Address
-		port           uint16
-		label          string
+	var all []placed[Coverage]
+	for p := g.Pass(); p.more(); {
+		_, covered := p.next(false, true)
+		all = append(all, covered...)
 	}
-	merged := make(map[place]*sums)
-	for _, l := range g.labelled() {
-		p := place{l.key.client, l.key.server, l.port, l.label}
+	return append(inOrder(all), g.Total())
+}
+
+// Total gives the coverage of all that was seen, what was evicted included.
+func (g *Graph) Total() Coverage {
+	total := coverage(g.packets, g.bytes, g.total)
+	total.Total = true
+	return total
+}
+
+// covered gives the coverage of the edges of one device as a client.
+func covered(edges []labelledEdge) []placed[Coverage] {
+	merged := make(map[spelt]*sums)
+	var places []spelt
+	for k := range edges {
+		l := &edges[k]
+		p := l.spelt
+		p.transport = 0 // both transports of a port are one
 		if merged[p] == nil {
 			merged[p] = &sums{first: l.first, last: l.last}
+			places = append(places, p)
 		}
 		merged[p].add(&l.sums)
 	}
-	places := make([]place, 0, len(merged))
-	for p, s := range merged {
-		if s.packets.total() > 0 {
-			places = append(places, p)
-		}
-	}
-	slices.SortFunc(places, func(a, b place) int {
-		return cmp.Or(a.client.Compare(b.client), a.server.Compare(b.server), cmp.Compare(a.port, b.port),
-			cmp.Compare(a.label, b.label))
-	})
-	all := make([]Coverage, 0, len(places)+1)
+	var all []placed[Coverage]
 	for _, p := range places {
 		s := merged[p]
+		if s.packets.total() == 0 {
+			continue
+		}
 		c := coverage(s.packets.total(), s.bytes.total(), s.coverage)
 		c.ClientIP, c.ServerIP, c.Port, c.Protocol = p.client.String(), p.server.String(), p.port, p.label
-		all = append(all, c)
+		all = append(all, placed[Coverage]{p, c})
 	}
-	total := coverage(g.packets, g.bytes, g.total)
-	total.Total = true
-	return append(all, total)
+	return all
 }
 
 func coverage(packets, bytes uint64, c protocols.Coverage) Coverage {

@@ -11,11 +11,11 @@ import (
 
 // done is what was asked and answered over an edge.
 type done struct {
-	acts     []act                     // in the order in which they were first seen
-	objects  []counted                 // in order: most edges have few, and a map takes room for many
-	paces    [2]cadence.Beats[touched] // of requests that alter nothing, and of those that do
-	security []Security                // see [done.ways]
-	beyond   uint64                    // distinct objects that found no room, as far as they can be told apart
+	acts     []act                      // in the order in which they were first seen
+	objects  []counted                  // in order: most edges have few, and a map takes room for many
+	paces    *[2]cadence.Beats[touched] // of requests that alter nothing, and of those that do; nil: none
+	security []Security                 // see [done.ways]
+	beyond   uint64                     // distinct objects that found no room, as far as they can be told apart
 }
 
 // act is what was done of one action.
@@ -120,6 +120,12 @@ func (d *done) pace(ev *protocols.Event, room int) (taken int) {
 	if ev.From != protocols.Client || ev.Action <= protocols.ActionConnect || int(ev.Action) >= actionCount {
 		return 0
 	}
+	if d.paces == nil {
+		if room <= 0 {
+			return 0
+		}
+		d.paces = new([2]cadence.Beats[touched])
+	}
 	paces := &d.paces[0]
 	if ev.Action.Alters() {
 		paces = &d.paces[1]
@@ -133,10 +139,18 @@ func (d *done) pace(ev *protocols.Event, room int) (taken int) {
 }
 
 // timed is how many requests have their pace measured.
-func (d *done) timed() int { return d.paces[0].Len() + d.paces[1].Len() }
+func (d *done) timed() int {
+	if d.paces == nil {
+		return 0
+	}
+	return d.paces[0].Len() + d.paces[1].Len()
+}
 
 // measure gives the pace of the edge: that of what is read, and of what is altered where nothing is read.
 func (d *done) measure() (interval, jitter time.Duration, steady bool) {
+	if d.paces == nil {
+		return 0, 0, false
+	}
 	for k := range d.paces {
 		i, j, s := d.paces[k].Measure()
 		if interval == 0 || s && !steady {
@@ -152,8 +166,13 @@ func (d *done) merge(o *done) {
 		a.exchanges = a.plus(o.acts[k].exchanges)
 	}
 	d.beyond += o.beyond
-	for k := range d.paces {
-		d.paces[k].Merge(&o.paces[k], touched.compare)
+	if o.paces != nil {
+		if d.paces == nil {
+			d.paces = new([2]cadence.Beats[touched])
+		}
+		for k := range d.paces {
+			d.paces[k].Merge(&o.paces[k], touched.compare)
+		}
 	}
 	for _, w := range o.security {
 		d.secured(w)

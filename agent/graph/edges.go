@@ -59,13 +59,12 @@ const actionCount = int(protocols.ActionControl) + 1
 
 // edge is one edge by address.
 type edge struct {
-	key key
+	spot
 	sums
 	links
-	client, server protocols.Endpoint // of the first conversation
-	alters         uint64
-	heard          bool  // somebody was there: an answer, or a request over a connection that stands
-	did            *done // nil where no message was understood
+	heard  bool // somebody was there: an answer, or a request over a connection that stands
+	alters uint64
+	did    *done // nil where no message was understood
 }
 
 // reached reports whether anybody ever answered; a refusal is no answer.
@@ -122,38 +121,12 @@ type resolved struct {
 
 // Edges gives all edges with the ids that devices have now, sorted by addresses, port and protocol.
 func (g *Graph) Edges() []Edge {
-	type one struct {
-		resolved
-		edge   *edge
-		copied bool // and not the graph's own
+	var all []placed[Edge]
+	for p := g.Pass(); p.more(); {
+		edges, _ := p.next(true, false)
+		all = append(all, edges...)
 	}
-	var all []one
-	merged := make(map[resolved]int) // places in all
-	for _, k := range g.labelled() {
-		e := k.edge
-		r := resolved{
-			client: g.name(e.client), server: g.name(e.server),
-			protocol: k.label, transport: k.transport, port: k.port,
-		}
-		at, known := merged[r]
-		if !known {
-			merged[r] = len(all)
-			all = append(all, one{resolved: r, edge: e})
-			continue
-		}
-		m := &all[at]
-		if !m.copied {
-			sum := &edge{client: m.edge.client, server: m.edge.server, sums: sums{first: m.edge.first, last: m.edge.last}}
-			sum.merge(m.edge)
-			m.edge, m.copied = sum, true
-		}
-		m.edge.merge(e)
-	}
-	records := make([]Edge, 0, len(all))
-	for _, m := range all {
-		records = append(records, g.record(m.resolved, m.edge))
-	}
-	return records
+	return inOrder(all)
 }
 
 // name gives the device id of an endpoint, or its address when it is no device.
@@ -164,45 +137,115 @@ func (g *Graph) name(e protocols.Endpoint) string {
 	return e.Address().String()
 }
 
-type labelledEdge struct {
-	key
-	*edge
-	conv uint64 // of a guess, so that guesses with the same key have an order
+// merged gives the edges of one device as a client. Those given are all that are its, in order.
+func (g *Graph) merged(from []labelledEdge) []placed[Edge] {
+	type one struct {
+		resolved
+		spelt
+		edge   *edge
+		copied bool // and not the graph's own
+	}
+	var all []one
+	at := make(map[resolved]int) // places in all
+	for _, k := range from {
+		e := k.edge
+		r := resolved{client: g.name(e.from.at), server: g.name(e.to.at), protocol: k.spelt.label, transport: e.transport, port: e.port}
+		n, known := at[r]
+		if !known {
+			at[r] = len(all)
+			all = append(all, one{resolved: r, spelt: k.spelt, edge: e})
+			continue
+		}
+		m := &all[n]
+		if !m.copied {
+			sum := &edge{spot: m.edge.spot, sums: sums{first: m.edge.first, last: m.edge.last}}
+			sum.merge(m.edge)
+			m.edge, m.copied = sum, true
+		}
+		m.edge.merge(e)
+	}
+	records := make([]placed[Edge], 0, len(all))
+	for _, m := range all {
+		records = append(records, placed[Edge]{m.spelt, g.record(m.resolved, m.edge)})
+	}
+	return records
 }
 
-// labelled gives the edges by address in order, with conversations whose protocol never showed counted under the
-// label of their port where that pair of hosts has one: a first packet says nothing yet.
-func (g *Graph) labelled() []labelledEdge {
+// spelt is the place of an edge by address, as it is sorted by.
+type spelt struct {
+	client, server protocols.Address
+	transport      protocols.Transport
+	port           uint16
+	label          string
+}
+
+func (s *spelt) compare(o *spelt) int {
+	return cmp.Or(s.client.Compare(o.client), s.server.Compare(o.server), cmp.Compare(s.transport, o.transport),
+		cmp.Compare(s.port, o.port), cmp.Compare(s.label, o.label))
+}
+
+// placed is a record with what it is sorted by.
+type placed[R any] struct {
+	at     spelt
+	record R
+}
+
+func inOrder[R any](all []placed[R]) []R {
+	slices.SortStableFunc(all, func(a, b placed[R]) int { return a.at.compare(&b.at) })
+	records := make([]R, len(all))
+	for k := range all {
+		records[k] = all[k].record
+	}
+	return records
+}
+
+type labelledEdge struct {
+	spelt
+	*edge
+	conv uint64 // of a guess, so that guesses at the same place have an order
+}
+
+// labelled gives the edges by address of some clients, and those that guesses would be, in order, with conversations whose
+// protocol never showed counted under the label of their port where that pair of hosts has one: a first packet says
+// nothing yet.
+func (g *Graph) labelled(clients []*node, guesses []uint64) []labelledEdge {
 	type place struct {
 		client, server protocols.Address
 		transport      protocols.Transport
 		port           uint16
 	}
-	all := make([]labelledEdge, 0, len(g.edges)+len(g.guesses))
-	for k, e := range g.edges {
-		all = append(all, labelledEdge{key: k, edge: e})
+	var all []labelledEdge
+	add := func(e *edge, conv uint64) {
+		at := spelt{e.from.at.Address(), e.to.at.Address(), e.transport, e.port, g.labels.text[e.spot.label]}
+		all = append(all, labelledEdge{at, e, conv})
 	}
-	for id, held := range g.guesses {
-		c := held.conv
-		k := key{client: c.Client.Address(), server: c.Server.Address(), transport: c.Transport, port: c.Server.Port}
-		all = append(all, labelledEdge{k, &edge{client: c.Client, server: c.Server, sums: held.sums}, id})
+	for _, n := range clients {
+		for e := n.out; e != nil; e = e.nextOut {
+			add(e, 0)
+		}
+	}
+	for _, id := range guesses {
+		if held := g.guesses[id]; held != nil {
+			c := held.conv
+			add(&edge{spot: spot{from: &node{at: c.Client}, to: &node{at: c.Server}, transport: c.Transport, port: c.Server.Port}, sums: held.sums}, id)
+		}
 	}
 	slices.SortFunc(all, func(a, b labelledEdge) int {
-		return cmp.Or(a.key.compare(b.key), a.first.Compare(b.first), cmp.Compare(a.conv, b.conv))
+		return cmp.Or(a.spelt.compare(&b.spelt), a.first.Compare(b.first), cmp.Compare(a.conv, b.conv))
 	})
-	best := make(map[place]labelledEdge)
-	for _, l := range all {
-		p := place{l.key.client, l.key.server, l.transport, l.port}
-		if b, ok := best[p]; l.label != "" && (!ok || l.packets.total() > b.packets.total()) {
+	best := make(map[place]*labelledEdge)
+	for k := range all {
+		l := &all[k]
+		p := place{l.client, l.server, l.spelt.transport, l.spelt.port}
+		if b := best[p]; l.spelt.label != "" && (b == nil || l.packets.total() > b.packets.total()) {
 			best[p] = l
 		}
 	}
 	for k := range all {
-		if l := &all[k]; l.label == "" {
-			if b, ok := best[place{l.key.client, l.key.server, l.transport, l.port}]; ok {
-				l.label = b.label
-			} else {
-				l.label = l.transport.String()
+		if l := &all[k]; l.spelt.label == "" {
+			l.spelt.label = l.spelt.transport.String()
+			if b := best[place{l.client, l.server, l.spelt.transport, l.spelt.port}]; b != nil {
+				l.spelt.label = b.spelt.label
 			}
 		}
 	}
@@ -210,9 +253,9 @@ func (g *Graph) labelled() []labelledEdge {
 }
 
 func (g *Graph) record(r resolved, e *edge) Edge {
+	client, server := e.from.at, e.to.at
 	v := Edge{
-		ID: edgeID(r), Client: g.ids(e.client), Server: g.ids(e.server),
-		ClientIP: e.client.Address().String(), ServerIP: e.server.Address().String(),
+		ID: edgeID(r), Client: g.ids(client), Server: g.ids(server), ClientIP: client.Address().String(), ServerIP: server.Address().String(),
 		Protocol: r.protocol, Port: r.port, Actions: make(map[string]uint64), Objects: []Object{}, Acts: []Act{},
 		Packets: e.packets.total(), PacketsOut: e.packets[protocols.Client], PacketsIn: e.packets[protocols.Server],
 		Bytes: e.bytes.total(), BytesOut: e.bytes[protocols.Client], BytesIn: e.bytes[protocols.Server],

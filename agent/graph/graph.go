@@ -1,8 +1,7 @@
 package graph
 
 import (
-	"cmp"
-	"container/list"
+	"math"
 	"slices"
 	"time"
 
@@ -13,9 +12,11 @@ import (
 type Config struct {
 	// LearnUntil ends the learning time; zero: LearnFor after the first packet.
 	LearnUntil time.Time
+	// Begun is when learning began; zero: with the first packet.
+	Begun time.Time
 	// LearnFor is the length of the learning time where LearnUntil is not set; default 14 days.
 	LearnFor time.Duration
-	// MaxEdges bounds the edges by address; default 50,000. Those over which nobody answered go first, then those over
+	// MaxEdges bounds the edges by address; default 131,072. Those over which nobody answered go first, then those over
 	// which nothing was understood, then those over which nothing was altered; among equals the least recently used.
 	MaxEdges int
 	// MaxUnanswered bounds among these the edges over which nobody answered, which is what a scan leaves behind; default
@@ -39,7 +40,7 @@ type Stats struct {
 
 const (
 	defaultLearnFor   = 14 * 24 * time.Hour
-	defaultMaxEdges   = 50_000
+	defaultMaxEdges   = 131_072
 	defaultUnanswered = 8_192
 	defaultMaxObjects = 64
 	defaultMaxGuesses = 8_192
@@ -54,24 +55,42 @@ const (
 	BaselineApproved = "approved"
 )
 
-// key tells edges by address apart. Label is empty while no protocol was recognised.
-type key struct {
-	client, server protocols.Address
-	transport      protocols.Transport
-	port           uint16
-	label          string
+// spot tells edges by address apart.
+type spot struct {
+	from, to  *node
+	transport protocols.Transport
+	port      uint16
+	label     label // none while no protocol was recognised
 }
 
-func (k key) compare(o key) int {
-	return cmp.Or(k.client.Compare(o.client), k.server.Compare(o.server), cmp.Compare(k.transport, o.transport),
-		cmp.Compare(k.port, o.port), cmp.Compare(k.label, o.label))
+// label is the number of a protocol's label.
+type label uint16
+
+// labels gives numbers to the labels of protocols, which are few. None has the number 0.
+type labels struct {
+	at   map[string]label
+	text []string
+}
+
+func (l *labels) number(text string) label {
+	if n, known := l.at[text]; known {
+		return n
+	}
+	if len(l.text) > math.MaxUint16 {
+		return 0
+	}
+	n := label(len(l.text))
+	l.at[text] = n
+	l.text = append(l.text, text)
+	return n
 }
 
 // Graph is the edges of one site.
 type Graph struct {
 	config  Config
 	ids     func(protocols.Endpoint) string
-	edges   map[key]*edge
+	edges   map[spot]*edge
+	labels  labels
 	guesses map[uint64]*guess
 	order   []uint64 // ids of the guesses, oldest first
 	first   time.Time
@@ -82,7 +101,7 @@ type Graph struct {
 	stats   Stats
 	timed   int                         // requests whose pace is measured
 	nodes   map[protocols.Address]*node // the ends of the edges
-	queues  [worths]list.List           // the edges by worth, each in the order of last use
+	queues  [worths]queue               // the edges by worth, each in the order of last use
 }
 
 // New makes an empty Graph that names devices by ids.
@@ -106,7 +125,8 @@ func New(c Config, ids func(protocols.Endpoint) string) *Graph {
 		c.MaxGuesses = defaultMaxGuesses
 	}
 	return &Graph{
-		config: c, ids: ids, edges: make(map[key]*edge), guesses: make(map[uint64]*guess), nodes: make(map[protocols.Address]*node),
+		config: c, ids: ids, edges: make(map[spot]*edge), guesses: make(map[uint64]*guess), nodes: make(map[protocols.Address]*node),
+		labels: labels{at: map[string]label{"": 0}, text: []string{""}},
 	}
 }
 
@@ -175,6 +195,9 @@ func (g *Graph) clock(first, last time.Time) {
 func (g *Graph) learnUntil() time.Time {
 	if !g.config.LearnUntil.IsZero() {
 		return g.config.LearnUntil
+	}
+	if !g.config.Begun.IsZero() {
+		return g.config.Begun.Add(g.config.LearnFor)
 	}
 	return g.first.Add(g.config.LearnFor)
 }

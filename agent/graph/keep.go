@@ -1,7 +1,6 @@
 package graph
 
 import (
-	"container/list"
 	"time"
 
 	"github.com/spanwatch/spanwatch/protocols"
@@ -31,6 +30,38 @@ func (e *edge) worth() worth {
 	}
 }
 
+// queue is edges in the order of last use.
+type queue struct {
+	first, last *edge
+	n           int
+}
+
+func (q *queue) push(e *edge) {
+	e.older, e.younger = q.last, nil
+	if q.last != nil {
+		q.last.younger = e
+	} else {
+		q.first = e
+	}
+	q.last = e
+	q.n++
+}
+
+func (q *queue) remove(e *edge) {
+	if e.older != nil {
+		e.older.younger = e.younger
+	} else {
+		q.first = e.younger
+	}
+	if e.younger != nil {
+		e.younger.older = e.older
+	} else {
+		q.last = e.older
+	}
+	e.older, e.younger = nil, nil
+	q.n--
+}
+
 // node is one address with the edges that begin and end there, as linked lists: a scan makes as many as it has targets.
 type node struct {
 	at      protocols.Endpoint // of the first conversation
@@ -39,56 +70,55 @@ type node struct {
 
 // links are an edge's places in the lists of its nodes and in the queue of its worth.
 type links struct {
-	from, to         *node
 	nextOut, prevOut *edge
 	nextIn, prevIn   *edge
+	older, younger   *edge
 	queued           worth
-	place            *list.Element
 }
 
 // edge gives the edge by address of a conversation and label, creating it. Whoever changes it calls [Graph.used].
 func (g *Graph) edge(c *protocols.Conversation, label string, at time.Time) *edge {
-	k := key{
-		client: c.Client.Address(), server: c.Server.Address(), transport: c.Transport, port: c.Server.Port, label: label,
-	}
-	if e := g.edges[k]; e != nil {
-		return e
+	s := spot{from: g.nodes[c.Client.Address()], to: g.nodes[c.Server.Address()], transport: c.Transport, port: c.Server.Port, label: g.labels.number(label)}
+	if s.from != nil && s.to != nil {
+		if e := g.edges[s]; e != nil {
+			return e
+		}
 	}
 	if len(g.edges) >= g.config.MaxEdges {
 		g.forgetWorst()
 	}
-	e := &edge{key: k, client: c.Client, server: c.Server, sums: sums{first: at, last: at}}
-	g.edges[k] = e
-	g.link(e)
-	e.place = g.queues[worthUnanswered].PushBack(e)
+	s.from, s.to = g.node(c.Client), g.node(c.Server) // those found before may have been forgotten
+	e := &edge{spot: s, sums: sums{first: at, last: at}}
+	g.edges[s] = e
+	e.link()
+	g.queues[worthUnanswered].push(e)
 	return e
 }
 
 // used notes that an edge was used and may have gained worth.
 func (g *Graph) used(e *edge) {
-	if w := e.worth(); w == e.queued {
-		g.queues[w].MoveToBack(e.place)
-	} else {
-		g.queues[e.queued].Remove(e.place)
-		e.queued, e.place = w, g.queues[w].PushBack(e)
+	if q := &g.queues[e.queued]; q.last != e || e.worth() != e.queued {
+		q.remove(e)
+		e.queued = e.worth()
+		g.queues[e.queued].push(e)
 	}
-	if q := &g.queues[worthUnanswered]; q.Len() > g.config.MaxUnanswered {
-		g.forget(q.Front().Value.(*edge))
+	if q := &g.queues[worthUnanswered]; q.n > g.config.MaxUnanswered {
+		g.forget(q.first)
 	}
 }
 
 func (g *Graph) forgetWorst() {
 	for w := range g.queues {
-		if first := g.queues[w].Front(); first != nil {
-			g.forget(first.Value.(*edge))
+		if first := g.queues[w].first; first != nil {
+			g.forget(first)
 			return
 		}
 	}
 }
 
 func (g *Graph) forget(e *edge) {
-	g.queues[e.queued].Remove(e.place)
-	delete(g.edges, e.key)
+	g.queues[e.queued].remove(e)
+	delete(g.edges, e.spot)
 	if e.did != nil {
 		g.timed -= e.did.timed()
 	}
@@ -106,8 +136,7 @@ func (g *Graph) node(at protocols.Endpoint) *node {
 }
 
 // link makes an edge known at both its ends.
-func (g *Graph) link(e *edge) {
-	e.from, e.to = g.node(e.client), g.node(e.server)
+func (e *edge) link() {
 	if e.nextOut = e.from.out; e.nextOut != nil {
 		e.nextOut.prevOut = e
 	}

@@ -34,7 +34,7 @@ type hop struct {
 }
 
 // hops gives whom an address got through to as a client, by address.
-func (n *node) hops() []hop {
+func (g *Graph) hops(n *node) []hop {
 	var all []hop
 	at := make(map[*node]int)
 	for e := n.out; e != nil; e = e.nextOut {
@@ -49,7 +49,7 @@ func (n *node) hops() []hop {
 		}
 		h := &all[k]
 		h.alters += e.alters
-		if l := cmp.Or(e.key.label, e.key.transport.String()); !slices.Contains(h.labels, l) {
+		if l := cmp.Or(g.labels.text[e.label], e.transport.String()); !slices.Contains(h.labels, l) {
 			h.labels = append(h.labels, l)
 		}
 	}
@@ -107,7 +107,7 @@ func (g *Graph) step(clients []*node, from string, hops int) []Reached {
 	merged := make(map[string]*Reached)
 	var order []string
 	for _, client := range clients {
-		for _, h := range client.hops() {
+		for _, h := range g.hops(client) {
 			if hops > 1 && h.alters == 0 {
 				continue
 			}

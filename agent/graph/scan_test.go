@@ -69,7 +69,7 @@ func TestTheWorstEdgeGoesFirst(t *testing.T) {
 	}
 	servers := func() (all []string) {
 		for _, e := range g.edges {
-			all = append(all, e.server.Addr.String())
+			all = append(all, e.to.at.Addr.String())
 		}
 		slices.Sort(all)
 		return slices.Compact(all)
