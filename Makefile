@@ -29,8 +29,9 @@ demo: ## a recorded plant under attack: the alert here, the incident in the brow
 test: ## every test, installing what the tests need
 	scripts/test.sh
 
-bench: ## the benchmarks of the hot path
-	go test -run '^$$' -bench . -benchmem -count 5 ./protocols/... ./capture/... ./bpf ./agent/...
+bench: ## the benchmarks of the hot path, and of the largest site
+	go test -run '^$$' -bench . -skip '^BenchmarkWholeSite$$' -benchmem -count 5 ./protocols/... ./capture/... ./bpf ./agent/...
+	go test -run '^$$' -bench '^BenchmarkWholeSite$$' -benchtime 1x ./agent/sensor
 
 bench-peers: build ## the sensor beside tcpdump, nDPI, Suricata and tshark, into docs/performance.md (root, Debian)
 	scripts/bench/peers/install.sh $(PEERS)/suricata

@@ -49,6 +49,7 @@ SIGHUP makes it read the file of verdicts again.`,
 			if err := o.settle(cmd); err != nil {
 				return err
 			}
+			sensor.BoundMemory()
 			return o.start(cmd.Context(), cli.Logger())
 		},
 	}

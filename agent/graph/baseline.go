@@ -40,30 +40,42 @@ func (d *Decision) covers(edge, action, object string, first time.Time) bool {
 
 // Decide applies decisions, in their order, to edges with their actions and objects.
 func Decide(edges []Edge, decisions []Decision) {
-	if len(decisions) == 0 {
-		return
+	sorted := Sort(decisions)
+	for k := range edges {
+		sorted.Apply(&edges[k])
 	}
-	byEdge := make(map[string][]*Decision) // those about all edges under the empty id
+}
+
+// Decisions are decisions sorted by what they are about.
+type Decisions struct {
+	byEdge map[string][]*Decision // those about all edges under the empty id
+}
+
+// Sort makes decisions ready to be applied. They must not change afterwards.
+func Sort(decisions []Decision) Decisions {
+	s := Decisions{make(map[string][]*Decision)}
 	for k := range decisions {
 		d := &decisions[k]
-		byEdge[d.Edge] = append(byEdge[d.Edge], d)
+		s.byEdge[d.Edge] = append(s.byEdge[d.Edge], d)
 	}
-	for k := range edges {
-		e := &edges[k]
-		about := slices.Concat(byEdge[""], byEdge[e.ID])
-		if len(about) == 0 {
-			continue
-		}
-		slices.SortStableFunc(about, func(a, b *Decision) int { return a.Time.Compare(b.Time) })
-		e.Baseline = decided(about, e.ID, "", "", e.FirstSeen, e.Baseline)
-		for n := range e.Acts {
-			a := &e.Acts[n]
-			a.Baseline = decided(about, e.ID, a.Action, "", a.FirstSeen, a.Baseline)
-		}
-		for n := range e.Objects {
-			o := &e.Objects[n]
-			o.Baseline = decided(about, e.ID, o.Action, o.Object, o.FirstSeen, o.Baseline)
-		}
+	return s
+}
+
+// Apply applies the decisions, in their order, to an edge with its actions and objects.
+func (s Decisions) Apply(e *Edge) {
+	about := slices.Concat(s.byEdge[""], s.byEdge[e.ID])
+	if len(about) == 0 {
+		return
+	}
+	slices.SortStableFunc(about, func(a, b *Decision) int { return a.Time.Compare(b.Time) })
+	e.Baseline = decided(about, e.ID, "", "", e.FirstSeen, e.Baseline)
+	for n := range e.Acts {
+		a := &e.Acts[n]
+		a.Baseline = decided(about, e.ID, a.Action, "", a.FirstSeen, a.Baseline)
+	}
+	for n := range e.Objects {
+		o := &e.Objects[n]
+		o.Baseline = decided(about, e.ID, o.Action, o.Object, o.FirstSeen, o.Baseline)
 	}
 }
 

@@ -191,15 +191,20 @@ func (g *Graph) clock(first, last time.Time) {
 	}
 }
 
+// Begun gives when learning began: with the first packet, also of an earlier run; zero before that.
+func (g *Graph) Begun() time.Time {
+	if b := g.config.Begun; !b.IsZero() && (g.first.IsZero() || b.Before(g.first)) {
+		return b
+	}
+	return g.first
+}
+
 // learnUntil is the end of the learning time.
 func (g *Graph) learnUntil() time.Time {
 	if !g.config.LearnUntil.IsZero() {
 		return g.config.LearnUntil
 	}
-	if !g.config.Begun.IsZero() {
-		return g.config.Begun.Add(g.config.LearnFor)
-	}
-	return g.first.Add(g.config.LearnFor)
+	return g.Begun().Add(g.config.LearnFor)
 }
 
 // guess is a conversation whose direction and protocol are not known yet.

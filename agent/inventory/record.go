@@ -2,6 +2,7 @@ package inventory
 
 import (
 	"cmp"
+	"maps"
 	"net/netip"
 	"slices"
 	"strconv"
@@ -106,12 +107,43 @@ func sortHosts(g []*host) {
 // Devices gives every device as it is known now, sorted by id.
 func (i *Inventory) Devices() []Device {
 	var all []Device
-	i.loose = true // what speaks against a merge may have changed
-	for id, hosts := range i.groups() {
-		all = append(all, i.records(id, hosts)...)
+	p := i.Pass()
+	for some, more := p.Next(); more; some, more = p.Next() {
+		all = append(all, some...)
 	}
 	slices.SortFunc(all, func(a, b Device) int { return cmp.Compare(a.ID, b.ID) })
 	return all
+}
+
+// Pass goes over an inventory device by device, so that a large one can be written down while it goes on changing. What
+// came up after the pass began may be missing.
+type Pass struct {
+	inventory *Inventory
+	groups    map[string][]*host
+	order     []string
+}
+
+// Pass begins to go over the devices.
+func (i *Inventory) Pass() *Pass {
+	i.loose = true // what speaks against a merge may have changed
+	groups := i.groups()
+	return &Pass{i, groups, slices.Sorted(maps.Keys(groups))}
+}
+
+// Next gives the next device with the units behind it, or nothing where it is none any more; false at the end.
+func (p *Pass) Next() (devices []Device, more bool) {
+	if len(p.order) == 0 {
+		return nil, false
+	}
+	id, i := p.order[0], p.inventory
+	p.order = p.order[1:]
+	hosts := slices.DeleteFunc(p.groups[id], func(h *host) bool {
+		return h.addr.IsValid() && i.hosts[h.addr] != h || !i.isDevice(h) || i.id(h) != id
+	})
+	if len(hosts) == 0 {
+		return nil, true
+	}
+	return i.records(id, hosts), true
 }
 
 // records gives the record of a device and those of the units behind it.

@@ -28,8 +28,11 @@ func known(t *testing.T, path string, fold bool) state.Snapshot {
 	if err != nil {
 		t.Fatal(err)
 	}
-	an := newAnalyst(Config{Site: "Plant1", Captures: []string{path}, Log: slog.New(slog.DiscardHandler)}, verdicts, newLedger(nil),
+	an, err := newAnalyst(Config{Site: "Plant1", Captures: []string{path}, Log: slog.New(slog.DiscardHandler)}, verdicts, new(state.Resumed),
 		func(*detect.Alert) error { return nil })
+	if err != nil {
+		t.Fatal(err)
+	}
 	err = pipeline.Replay(t.Context(), source, pipeline.ReplayConfig{Config: pipeline.Config{Specs: all.Specs(), Fold: fold}, Workers: 1}, an.take)
 	if err != nil {
 		t.Fatal(err)

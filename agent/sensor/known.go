@@ -10,39 +10,13 @@ import (
 	"github.com/spanwatch/spanwatch/agent/state"
 )
 
-// memory is what the runs before this one knew, by id.
-type memory struct {
-	devices map[string]*inventory.Device
-	edges   map[string]*graph.Edge
-}
-
-func newMemory(before *state.Snapshot) *memory {
-	m := &memory{make(map[string]*inventory.Device, len(before.Devices)), make(map[string]*graph.Edge, len(before.Edges))}
-	for i := range before.Devices {
-		m.devices[before.Devices[i].ID] = &before.Devices[i]
-	}
-	for i := range before.Edges {
-		m.edges[state.EdgeKey(&before.Edges[i])] = &before.Edges[i]
-	}
-	return m
-}
-
-// remember adds to what this run showed what the runs before it knew of the same devices and edges: a capture in which a
-// controller says less about itself takes nothing from its inventory. Verdicts are the user's: what is compromised stays
-// so unless this run was given verdicts of its own.
-func (m *memory) remember(snap *state.Snapshot, judged bool) {
-	for i := range snap.Devices {
-		if old := m.devices[snap.Devices[i].ID]; old != nil {
-			rememberDevice(&snap.Devices[i], old, judged)
-		}
-	}
-	if len(m.edges) == 0 {
-		return
-	}
-	for i := range snap.Edges {
-		if old := m.edges[state.EdgeKey(&snap.Edges[i])]; old != nil {
-			rememberEdge(&snap.Edges[i], old)
-		}
+// joining adds to what this run showed of a device or an edge what the runs before it knew of the same: a capture in which
+// a controller says less about itself takes nothing from its inventory. Verdicts are the user's: what is compromised stays
+// so unless this run was given verdicts of its own, which judged tells.
+func joining(judged func() bool) state.Joining {
+	return state.Joining{
+		Device: func(now, before *inventory.Device) { rememberDevice(now, before, judged()) },
+		Edge:   rememberEdge,
 	}
 }
 

@@ -11,6 +11,25 @@ import (
 	"github.com/spanwatch/spanwatch/agent/state"
 )
 
+// join saves what one run knew, and then what another did with the same state, as that is saved.
+func join(t *testing.T, before, now *state.Snapshot, judged bool) {
+	t.Helper()
+	dir := t.TempDir()
+	for _, snap := range []*state.Snapshot{before, now} {
+		s, err := state.Open(dir, "Plant1")
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.Join(joining(func() bool { return judged }))
+		if _, err := s.Save(*snap); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 func TestALaterRunForgetsNothing(t *testing.T) {
 	before := state.Snapshot{
 		Devices: []inventory.Device{{
@@ -40,12 +59,12 @@ func TestALaterRunForgetsNothing(t *testing.T) {
 		}},
 	}
 	got := now()
-	newMemory(&before).remember(&got, false)
+	join(t, &before, &got, false)
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}
 	got = now()
-	newMemory(&before).remember(&got, true)
+	join(t, &before, &got, true)
 	if got.Devices[0].Compromise.State != "none" {
 		t.Error("a run with verdicts of its own kept a compromise of an earlier one")
 	}
@@ -68,7 +87,7 @@ func TestTheRunThatSawItFirstJudges(t *testing.T) {
 	} {
 		before := state.Snapshot{Edges: []graph.Edge{edge(c.before, noon, graph.Object{Action: "read", Object: "old", FirstSeen: noon, Baseline: c.before})}}
 		got := state.Snapshot{Edges: []graph.Edge{edge(c.now, noon.Add(time.Hour), graph.Object{Action: "read", Object: "new", FirstSeen: noon.Add(time.Hour), Baseline: c.now})}}
-		newMemory(&before).remember(&got, false)
+		join(t, &before, &got, false)
 		e := got.Edges[0]
 		if e.Baseline != c.want || e.Acts[0].Baseline != c.want || !e.Acts[0].FirstSeen.Equal(noon) || len(e.Objects) != 2 || e.Objects[0].Baseline != c.now || e.Objects[1].Baseline != c.before {
 			t.Errorf("%s: %+v", name, e)
@@ -76,7 +95,7 @@ func TestTheRunThatSawItFirstJudges(t *testing.T) {
 	}
 	later := state.Snapshot{Edges: []graph.Edge{edge(graph.BaselineKnown, noon)}}
 	old := state.Snapshot{Edges: []graph.Edge{edge(graph.BaselineNew, noon.Add(time.Hour))}}
-	newMemory(&old).remember(&later, false)
+	join(t, &old, &later, false)
 	if got := later.Edges[0].Baseline; got != graph.BaselineKnown {
 		t.Errorf("a run that saw it earlier is overruled: %s", got)
 	}
@@ -95,7 +114,7 @@ func TestHistoryGoesOn(t *testing.T) {
 		ID: "d", FirstSeen: noon, LastSeen: noon, Changes: []inventory.Change{change(2, "run"), change(1, "stop")},
 		Addresses: []inventory.Address{{IP: "10.0.0.9", MAC: "m", FirstSeen: noon.Add(time.Hour), LastSeen: noon.Add(time.Hour)}},
 	}}}
-	newMemory(&before).remember(&now, false)
+	join(t, &before, &now, false)
 	d := now.Devices[0]
 	if diff := cmp.Diff([]inventory.Change{change(2, "run"), change(1, "stop"), change(0, "run")}, d.Changes); diff != "" || d.Mode != "stop" {
 		t.Errorf("mode %s, changes %s", d.Mode, diff)

@@ -126,26 +126,12 @@ func (s *Live) Run(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	dir, err := openDirectory(&s.cfg)
+	r, err := openRun(ctx, &s.cfg, verdicts)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, dir.close()) }()
-	up, err := startUplink(context.WithoutCancel(ctx), s.cfg, dir)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, up.stop()) }()
-	before, err := dir.state.Load()
-	if err != nil {
-		return err
-	}
-	w := newWriter(dir, up, &before, len(verdicts) > 0, s.cfg.Log)
-	defer w.close()
-	an := newAnalyst(s.cfg, verdicts, newLedger(before.Alerts), w.raise)
-	if err := an.know(&before); err != nil {
-		return err
-	}
+	defer func() { err = errors.Join(err, r.close()) }()
+	an, w := r.an, r.w
 
 	group, failed := errgroup.WithContext(ctx)
 	group.Go(func() error { return s.drain(failed) })
@@ -158,6 +144,50 @@ func (s *Live) Run(ctx context.Context) (err error) {
 		return err
 	}
 	return s.finish(context.WithoutCancel(ctx), an, w)
+}
+
+// run is what takes in what a live sensor sees: its analyst, and what keeps what that knows.
+type run struct {
+	dir *directory
+	up  *link
+	w   *writer
+	an  *analyst
+}
+
+// openRun takes up the state directory of a configuration.
+func openRun(ctx context.Context, cfg *Config, verdicts []detect.Verdict) (r *run, err error) {
+	r = new(run)
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, r.close())
+		}
+	}()
+	if r.dir, err = openDirectory(cfg); err != nil {
+		return r, err
+	}
+	if r.up, err = startUplink(context.WithoutCancel(ctx), *cfg, r.dir); err != nil {
+		return r, err
+	}
+	before, err := r.dir.state.Resume()
+	if err != nil {
+		return r, err
+	}
+	r.w = newWriter(r.dir, r.up, len(verdicts) > 0, cfg.Log)
+	r.an, err = newAnalyst(*cfg, verdicts, &before, r.w.raise)
+	return r, err
+}
+
+func (r *run) close() (err error) {
+	if r.w != nil {
+		r.w.close()
+	}
+	if r.up != nil {
+		err = r.up.stop()
+	}
+	if r.dir != nil {
+		err = errors.Join(err, r.dir.close())
+	}
+	return err
 }
 
 // drain asks for the kernel's counters in small portions, off the hot path.
@@ -214,7 +244,7 @@ func (s *Live) take(an *analyst, w *writer, b *pipeline.Batch) error {
 		close(s.working)
 	}
 	w.fresh = w.fresh || len(b.Flows)+len(b.Events)+len(b.Bindings)+len(b.Notices) > 0
-	w.offer(an, s.cfg.Site, now)
+	w.offer(an, now)
 	if now.Sub(w.toldHealth) >= time.Second {
 		w.toldHealth = now
 		s.tell(an, w)
@@ -241,25 +271,19 @@ func (s *Live) finish(ctx context.Context, an *analyst, w *writer) error {
 	if err := an.take(b); err != nil {
 		return err
 	}
-	snap, err := an.finish()
-	if err != nil {
-		return err
-	}
-	answer := make(chan error, 1)
-	w.jobs <- job{snap: snap, judged: w.judged, answers: append(w.waiting, answer)}
-	if err := <-answer; err != nil {
+	an.end()
+	if err := errors.Join(an.failed, w.finish(an)); err != nil {
 		return err
 	}
 	w.retry()
 	if n := len(w.unraised); n > 0 {
 		s.cfg.Log.Error("alerts are lost: they could not be committed until the end", "count", n)
 	}
-	waiting, err := w.up.finish(ctx, &snap)
-	if err == nil && waiting != "" {
+	if waiting := w.up.drain(ctx); waiting != "" {
 		s.cfg.Log.Warn(waiting)
 	}
 	s.tell(an, w)
-	return err
+	return nil
 }
 
 // tell publishes what the sensor says of itself.

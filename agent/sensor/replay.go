@@ -90,17 +90,17 @@ func Replay(ctx context.Context, cfg Config) (result *Result, err error) {
 	}
 	defer func() { err = errors.Join(err, up.stop()) }()
 
-	before, err := dir.state.Load()
+	before, err := dir.state.Resume()
 	if err != nil {
 		return nil, err
 	}
-	an := newAnalyst(cfg, verdicts, newLedger(before.Alerts), func(a *detect.Alert) error {
+	an, err := newAnalyst(cfg, verdicts, &before, func(a *detect.Alert) error {
 		if err := up.raise(*a); err != nil || dir.temporary {
 			return err
 		}
 		return dir.state.SaveAlert(a)
 	})
-	if err := an.know(&before); err != nil {
+	if err != nil {
 		return nil, err
 	}
 	err = pipeline.Replay(ctx, source, pipeline.ReplayConfig{
@@ -122,12 +122,9 @@ func Replay(ctx context.Context, cfg Config) (result *Result, err error) {
 			result.warn(cfg.Verdicts + " holds no verdict: no device is taken for compromised")
 		}
 		result.warn(unmatched(verdicts, cfg.Site, result.Devices))
-		newMemory(&before).remember(&result.Snapshot, len(verdicts) > 0)
-		if err := dir.state.Decided(&result.Snapshot); err != nil {
-			return nil, err
-		}
-		if _, err := dir.state.Save(result.Snapshot); err != nil {
-			return nil, err
+		dir.state.Join(joining(func() bool { return len(verdicts) > 0 }))
+		if c, err := dir.state.Save(result.Snapshot); err != nil || c.Undecided != nil {
+			return nil, errors.Join(err, c.Undecided)
 		}
 	}
 	result.Variables = slices.Collect(an.process.Variables())
@@ -209,8 +206,9 @@ type analyst struct {
 	failed    error // the first alert that could not be spooled
 }
 
-func newAnalyst(cfg Config, verdicts []detect.Verdict, known *ledger, raise func(*detect.Alert) error) *analyst {
-	a := &analyst{site: cfg.Site, ledger: known, raise: raise}
+// newAnalyst makes an analyst that takes up what the runs before left.
+func newAnalyst(cfg Config, verdicts []detect.Verdict, before *state.Resumed, raise func(*detect.Alert) error) (*analyst, error) {
+	a := &analyst{site: cfg.Site, ledger: newLedger(before.Alerts), raise: raise}
 	files := make([]string, len(cfg.Captures))
 	if len(files) > 1 {
 		for i, path := range cfg.Captures {
@@ -218,7 +216,7 @@ func newAnalyst(cfg Config, verdicts []detect.Verdict, known *ledger, raise func
 		}
 	}
 	a.inventory = inventory.New(inventory.Config{Site: cfg.Site, Networks: cfg.Networks, Devices: cfg.Devices, Zones: cfg.Zones})
-	a.graph = graph.New(graph.Config{LearnUntil: cfg.LearnUntil}, a.inventory.ID)
+	a.graph = graph.New(graph.Config{LearnUntil: cfg.LearnUntil, Begun: before.Begun}, a.inventory.ID)
 	a.process = process.New(process.Config{LearnUntil: cfg.LearnUntil}, a.inventory.ID)
 	a.detector = detect.New(detect.Config{
 		Site: cfg.Site, Files: files,
@@ -229,15 +227,9 @@ func newAnalyst(cfg Config, verdicts []detect.Verdict, known *ledger, raise func
 		},
 	}, a.inventory, a.graph)
 	a.detector.SetVerdicts(verdicts)
-	return a
-}
-
-// know takes in what the runs before left in the state directory, as far as it is taken up again rather than added at the
-// end.
-func (a *analyst) know(before *state.Snapshot) error {
 	err := a.process.Load(before.Process)
 	before.Process = nil
-	return err
+	return a, err
 }
 
 // take is the sink of the pipeline: it shows one batch to inventory, graph, process variables and detection.
@@ -268,8 +260,8 @@ func (a *analyst) take(b *pipeline.Batch) error {
 	return a.failed
 }
 
-// finish judges what can be judged only at the end, and gives everything that is known.
-func (a *analyst) finish() (state.Snapshot, error) {
+// end judges what can be judged only at the end.
+func (a *analyst) end() []detect.Alert {
 	a.detector.Finish()
 	a.process.Finish()
 	alerts := a.detector.Alerts()
@@ -278,23 +270,18 @@ func (a *analyst) finish() (state.Snapshot, error) {
 			a.failed = a.raise(&alerts[i])
 		}
 	}
-	snap := a.snapshot(a.site, alerts)
-	snap.Process = a.process.Save(0)
-	return snap, a.failed
+	return alerts
 }
 
-// snapshot gives what is known now.
-func (a *analyst) snapshot(site string, alerts []detect.Alert) state.Snapshot {
-	snap := state.Snapshot{
-		Site: site, Devices: a.inventory.Devices(), Edges: a.graph.Edges(), Signals: a.detector.Signals(), Alerts: alerts,
-		Coverage: a.graph.Coverage(),
-	}
-	zones := make(map[string]string, len(snap.Devices))
-	for i := range snap.Devices {
-		zones[snap.Devices[i].ID] = snap.Devices[i].Zone
-	}
-	graph.Place(snap.Edges, zones)
-	return snap
+// finish judges what can be judged only at the end, and gives everything that is known.
+func (a *analyst) finish() (state.Snapshot, error) {
+	alerts := a.end()
+	t := a.takeStock(alerts, true)
+	snap, _ := t.part(func(*state.Snapshot) bool { return false })
+	slices.SortFunc(snap.Devices, func(x, y inventory.Device) int { return cmp.Compare(x.ID, y.ID) })
+	snap.Edges, snap.Coverage = a.graph.Edges(), a.graph.Coverage()
+	graph.Place(snap.Edges, t.zones)
+	return snap, a.failed
 }
 
 // unmatched names the verdicts that are about no device that was seen: an analyst who asks whether the plant was touched

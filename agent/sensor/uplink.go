@@ -102,17 +102,22 @@ func (l *link) finish(ctx context.Context, snap *state.Snapshot) (waiting string
 	if err := errors.Join(err, l.spool.Flush()); err != nil {
 		return "", err
 	}
+	return l.drain(ctx), nil
+}
+
+// drain waits for the collector to acknowledge everything, and tells what is still waiting after that.
+func (l *link) drain(ctx context.Context) (waiting string) {
 	if l.client == nil {
-		return "", nil
+		return ""
 	}
 	bounded, cancel := context.WithTimeout(ctx, l.cfg.DrainTimeout)
 	defer cancel()
 	if l.client.Drain(bounded) == nil {
-		return "", nil
+		return ""
 	}
 	alerts, routine := l.spool.Pending()
 	return fmt.Sprintf("%s did not acknowledge everything: %d changes of alerts and %d other records wait in %s; they are sent by the next replay with --state %s --collector %s",
-		l.cfg.Collector, alerts, routine, l.dir.path, l.dir.path, l.cfg.Collector), nil
+		l.cfg.Collector, alerts, routine, l.dir.path, l.dir.path, l.cfg.Collector)
 }
 
 func (l *link) dropped() uint64 {

@@ -4,10 +4,13 @@ import (
 	"errors"
 	"hash/maphash"
 	"log/slog"
+	"slices"
 	"sync/atomic"
 	"time"
 
 	"github.com/spanwatch/spanwatch/agent/detect"
+	"github.com/spanwatch/spanwatch/agent/graph"
+	"github.com/spanwatch/spanwatch/agent/inventory"
 	"github.com/spanwatch/spanwatch/agent/process"
 	"github.com/spanwatch/spanwatch/agent/state"
 )
@@ -16,26 +19,29 @@ const (
 	// saveEvery is how often what is known is written to the state directory: often enough that no more than five
 	// seconds are lost, the time that writing takes included.
 	saveEvery = 3 * time.Second
-	// saveShare bounds the part of the analyst's time that goes into snapshots: one in so many.
-	saveShare = 20
+	// saveShare bounds the part of the analyst's time that goes into snapshots: one in so many. What takes longer than
+	// saveSlice, or has more than saveRecords, is taken in parts, between which the analyst goes on. Who waits for it gets
+	// it without pauses.
+	saveShare   = 20
+	saveSlice   = 10 * time.Millisecond
+	saveRecords = 4096
 	// saveBudget bounds the process variables that are saved at once, in bytes: those saved longest ago go first. Who asks
 	// for a save gets all.
 	saveBudget = 8 << 20
-	// tellDevices and tellEdges are how often a device or an edge that has changed is told to the collector; what is new
+	// tellDevicesEvery and tellEdgesEvery are how often a device or an edge that has changed is told to the collector; what is new
 	// is told at once.
-	tellDevices = 30 * time.Second
-	tellEdges   = 5 * time.Minute
+	tellDevicesEvery = 30 * time.Second
+	tellEdgesEvery   = 5 * time.Minute
 )
 
 // writer takes what a running sensor knows to its state directory and to the collector. The analyst's goroutine takes
 // snapshots and hands them over; a goroutine of the writer's own does all that waits for a disk.
 type writer struct {
-	dir    *directory
-	up     *link
-	before *memory
-	log    *slog.Logger
-	jobs   chan job
-	done   chan struct{}
+	dir  *directory
+	up   *link
+	log  *slog.Logger
+	jobs chan job
+	done chan struct{}
 	// unsaved are process variables of saves that failed, for the analyst.
 	unsaved chan []process.Saved
 	saving  atomic.Pointer[saving]
@@ -43,9 +49,12 @@ type writer struct {
 	// What follows is the analyst's.
 
 	judged     bool
+	final      bool
 	fresh      bool                     // something was taken since the last snapshot
-	next       time.Time                // when a snapshot is due
+	next       time.Time                // when a snapshot is due, or the next part of the one that is being taken
+	stock      *stock                   // the one that is being taken; nil: none
 	waiting    []chan<- error           // answers that the next snapshot owes
+	owed       []chan<- error           // answers that the one being taken owes
 	toldHealth time.Time                // when the health was published last
 	unraised   map[string]*detect.Alert // alerts that could not be committed
 
@@ -54,7 +63,19 @@ type writer struct {
 	seed               maphash.Seed
 	told               map[uint64]bool // by hash of kind and id: whether it has changed since it was told
 	devicesAt, edgesAt time.Time
+	tellsDevices       bool // with the snapshot at hand
+	tellsEdges         bool
+	judging            bool  // judged of the snapshot at hand
+	sums               tally // of its parts so far
 	failing            bool
+	undecided          bool
+}
+
+// tally is what the parts of a snapshot came to.
+type tally struct {
+	parts, devices, edges int
+	failed                bool // to be saved
+	err                   error
 }
 
 // saving is how saving goes, for those who ask.
@@ -64,25 +85,31 @@ type saving struct {
 	failed                 string
 }
 
-// job is a snapshot to be saved.
+// job is a snapshot to be saved, or a part of one.
 type job struct {
 	snap    state.Snapshot
+	last    bool
+	final   bool // nothing follows: all that has changed is told
 	judged  bool
 	answers []chan<- error // of those who wait for it
 }
 
-func newWriter(dir *directory, up *link, before *state.Snapshot, judged bool, log *slog.Logger) *writer {
+func newWriter(dir *directory, up *link, judged bool, log *slog.Logger) *writer {
 	w := &writer{
-		dir: dir, up: up, before: newMemory(before), log: log, jobs: make(chan job, 1), done: make(chan struct{}), unsaved: make(chan []process.Saved, 1), judged: judged,
+		dir: dir, up: up, log: log, jobs: make(chan job, 1), done: make(chan struct{}), unsaved: make(chan []process.Saved, 1), judged: judged,
 		unraised: make(map[string]*detect.Alert), seed: maphash.MakeSeed(), told: make(map[uint64]bool),
 	}
 	w.saving.Store(new(saving))
+	dir.state.Join(joining(func() bool { return w.judging }))
 	go func() {
 		defer close(w.done)
 		for j := range w.jobs {
-			err := w.save(&j, time.Now())
+			w.save(&j, time.Now())
 			for _, answer := range j.answers {
-				answer <- err
+				answer <- w.sums.err
+			}
+			if j.last {
+				w.sums = tally{}
 			}
 		}
 	}()
@@ -95,26 +122,51 @@ func (w *writer) close() {
 	<-w.done
 }
 
-// offer hands over a snapshot when one is due, or somebody waits for it, and the one before is being saved at least.
-func (w *writer) offer(an *analyst, site string, now time.Time) {
-	due := (w.fresh || w.saving.Load().failed != "") && !now.Before(w.next)
-	if !due && len(w.waiting) == 0 || len(w.jobs) == cap(w.jobs) {
+// offer hands over a snapshot, or a part of one, when one is due, or somebody waits for it, and the one before is being
+// saved at least.
+func (w *writer) offer(an *analyst, now time.Time) {
+	hurry := len(w.waiting)+len(w.owed) > 0
+	due := (w.stock != nil || w.fresh || w.saving.Load().failed != "") && !now.Before(w.next)
+	if !due && !hurry || len(w.jobs) == cap(w.jobs) {
 		return
 	}
-	w.retry()
-	select {
-	case saved := <-w.unsaved:
-		an.process.Unsaved(saved)
-	default:
+	w.step(an, now)
+}
+
+// step takes a part of a snapshot and hands it over.
+func (w *writer) step(an *analyst, now time.Time) {
+	if w.stock == nil {
+		w.retry()
+		select {
+		case saved := <-w.unsaved:
+			an.process.Unsaved(saved)
+		default:
+		}
+		w.stock = an.takeStock(an.detector.Alerts(), len(w.waiting) > 0)
+		w.fresh, w.owed, w.waiting = false, w.waiting, nil
 	}
-	budget := saveBudget
-	if len(w.waiting) > 0 {
-		budget = 0
+	hurry := len(w.owed)+len(w.waiting) > 0
+	snap, last := w.stock.part(func(s *state.Snapshot) bool {
+		return 4*len(s.Devices)+len(s.Edges) >= saveRecords || len(s.Process) > 0 || !hurry && time.Since(now) >= saveSlice
+	})
+	j := job{snap: snap, last: last, final: w.final, judged: w.judged}
+	pause := saveShare * time.Since(now)
+	if last {
+		j.answers, w.owed, w.stock = w.owed, nil, nil
+		pause = max(pause, saveEvery)
 	}
-	j := job{snap: an.snapshot(site, an.detector.Alerts()), judged: w.judged, answers: w.waiting}
-	j.snap.Process = an.process.Save(budget)
-	w.jobs <- j // there is room: nobody else sends
-	w.fresh, w.waiting, w.next = false, nil, now.Add(max(saveEvery, saveShare*time.Since(now)))
+	w.next = now.Add(pause)
+	w.jobs <- j
+}
+
+// finish hands over all that is known, and waits until it is saved.
+func (w *writer) finish(an *analyst) error {
+	answer := make(chan error, 1)
+	w.waiting, w.final = append(w.waiting, answer), true
+	for w.stock != nil || len(w.waiting) > 0 {
+		w.step(an, time.Now())
+	}
+	return <-answer
 }
 
 // raise commits an alert. One that finds no room is kept, and committed when there is: the sensor goes on.
@@ -149,30 +201,50 @@ func (w *writer) retry() {
 	}
 }
 
-// save writes a snapshot and spools what has changed since it was told.
-func (w *writer) save(j *job, now time.Time) error {
-	w.before.remember(&j.snap, j.judged)
-	if err := w.dir.state.Decided(&j.snap); err != nil {
-		w.log.Error("the operator's decisions on the baseline cannot be read; those read before hold", "error", err)
+// save writes a snapshot, or a part of one, and spools what has changed since it was told.
+func (w *writer) save(j *job, now time.Time) {
+	if w.sums.parts++; w.sums.parts == 1 {
+		w.tellsDevices = j.final || now.Sub(w.devicesAt) >= tellDevicesEvery
+		w.tellsEdges = j.final || now.Sub(w.edgesAt) >= tellEdgesEvery
 	}
-	changes, err := w.dir.state.Save(j.snap)
+	w.judging = j.judged
+	changes, err := w.dir.state.SavePart(j.snap, j.last)
+	if changes.Undecided != nil && !w.undecided {
+		w.log.Error("the operator's decisions on the baseline cannot be read; those read before hold", "error", changes.Undecided)
+	}
+	w.undecided = changes.Undecided != nil
 	told := *w.saving.Load()
+	w.sums.devices, w.sums.edges = w.sums.devices+len(j.snap.Devices), w.sums.edges+len(j.snap.Edges)
 	if err != nil {
-		told.failed = err.Error()
+		told.failed, w.sums.failed = err.Error(), true
 		w.giveBack(j.snap.Process)
 		if !w.failing {
 			w.log.Error("what is known cannot be saved; it is tried again until it can", "error", err)
 		}
+		w.failing = true
 	} else {
-		told = saving{devices: len(j.snap.Devices), edges: len(j.snap.Edges), alerts: len(j.snap.Alerts), saved: now.UTC()}
+		err = w.tell(j, &changes)
+	}
+	w.sums.err = errors.Join(w.sums.err, err)
+	if j.last && !w.sums.failed {
+		told = saving{devices: w.sums.devices, edges: w.sums.edges, alerts: len(j.snap.Alerts), saved: now.UTC()}
 		if w.failing {
 			w.log.Info("what is known can be saved again")
 		}
-		err = w.tell(&j.snap, &changes, now)
+		w.failing = false
 	}
-	w.failing = told.failed != ""
+	if j.last {
+		w.devicesAt, w.edgesAt = since(w.tellsDevices, now, w.devicesAt), since(w.tellsEdges, now, w.edgesAt)
+	}
 	w.saving.Store(&told)
-	return err
+}
+
+// since gives the time at which something was done last.
+func since(done bool, now, before time.Time) time.Time {
+	if done {
+		return now
+	}
+	return before
 }
 
 // giveBack tells the analyst that process variables could not be saved. What an earlier failure left there joins them.
@@ -189,40 +261,53 @@ func (w *writer) giveBack(saved []process.Saved) {
 }
 
 // tell spools what is new, and at times what has changed.
-func (w *writer) tell(snap *state.Snapshot, changes *state.Changes, now time.Time) (err error) {
+func (w *writer) tell(j *job, changes *state.Changes) (err error) {
 	if w.up.spool == nil {
 		return nil
 	}
-	for _, i := range changes.Devices {
-		if d := &snap.Devices[i]; w.note("device", d.ID) {
-			err = errors.Join(err, w.up.spool.Device(*d))
-		}
-	}
-	for _, i := range changes.Edges {
-		if e := &snap.Edges[i]; w.note("edge", state.EdgeKey(e)) {
-			err = errors.Join(err, w.up.spool.Edge(*e))
-		}
-	}
-	if now.Sub(w.devicesAt) >= tellDevices {
-		w.devicesAt = now
-		for i := range snap.Devices {
-			if d := &snap.Devices[i]; w.outdated("device", d.ID) {
-				err = errors.Join(err, w.up.spool.Device(*d))
-			}
-		}
-	}
-	if now.Sub(w.edgesAt) >= tellEdges {
-		w.edgesAt = now
-		for i := range snap.Edges {
-			if e := &snap.Edges[i]; w.outdated("edge", state.EdgeKey(e)) {
-				err = errors.Join(err, w.up.spool.Edge(*e))
-			}
-		}
-		for i := range snap.Coverage {
-			err = errors.Join(err, w.up.spool.Coverage(snap.Coverage[i]))
+	err = errors.Join(w.tellDevices(j.snap.Devices, changes.Devices), w.tellEdges(j.snap.Edges, changes.Edges))
+	if w.tellsEdges {
+		for i := range j.snap.Coverage {
+			err = errors.Join(err, w.up.spool.Coverage(j.snap.Coverage[i]))
 		}
 	}
 	return errors.Join(err, w.up.spool.Flush())
+}
+
+func (w *writer) tellDevices(devices []inventory.Device, changed []int) (err error) {
+	for _, i := range changed {
+		if d := &devices[i]; w.note("device", d.ID) {
+			err = errors.Join(err, w.up.spool.Device(*d))
+		}
+	}
+	for i := 0; w.tellsDevices && i < len(devices); i++ {
+		if d := devices[i]; w.outdated("device", d.ID) {
+			var unread error
+			if _, now := slices.BinarySearch(changed, i); !now { // what changes has joined already what earlier runs knew
+				d, unread = w.dir.state.Joined(d)
+			}
+			err = errors.Join(err, unread, w.up.spool.Device(d))
+		}
+	}
+	return err
+}
+
+func (w *writer) tellEdges(edges []graph.Edge, changed []int) (err error) {
+	for _, i := range changed {
+		if e := &edges[i]; w.note("edge", state.EdgeKey(e)) {
+			err = errors.Join(err, w.up.spool.Edge(*e))
+		}
+	}
+	for i := 0; w.tellsEdges && i < len(edges); i++ {
+		if e := edges[i]; w.outdated("edge", state.EdgeKey(&e)) {
+			var unread error
+			if _, now := slices.BinarySearch(changed, i); !now {
+				e, unread = w.dir.state.JoinedEdge(e)
+			}
+			err = errors.Join(err, unread, w.up.spool.Edge(e))
+		}
+	}
+	return err
 }
 
 // note remembers that a record has changed, and reports whether it is new.

@@ -63,9 +63,12 @@ func TestWriterOutlivesAFullDisk(t *testing.T) {
 	}
 	defer up.stop()
 	log := new(lines)
-	w := newWriter(dir, up, new(state.Snapshot), false, slog.New(slog.NewTextHandler(log, nil)))
+	w := newWriter(dir, up, false, slog.New(slog.NewTextHandler(log, nil)))
 	defer w.close()
-	an := newAnalyst(cfg, nil, newLedger(nil), w.raise)
+	an, err := newAnalyst(cfg, nil, new(state.Resumed), w.raise)
+	if err != nil {
+		t.Fatal(err)
+	}
 
 	ballast := filepath.Join(disk, "ballast")
 	if err := os.WriteFile(ballast, make([]byte, 2<<20), 0o600); err == nil {
@@ -95,7 +98,7 @@ func TestWriterOutlivesAFullDisk(t *testing.T) {
 	w.fresh = false // even if nothing is seen meanwhile
 	deadline := time.Now().Add(time.Minute)
 	for w.saving.Load().failed != "" || len(w.unraised) > 0 {
-		w.offer(an, cfg.Site, time.Now())
+		w.offer(an, time.Now())
 		if time.Now().After(deadline) {
 			t.Fatalf("with room again nothing is saved: %q, %d alerts wait", w.saving.Load().failed, len(w.unraised))
 		}
@@ -118,7 +121,7 @@ func demand(w *writer, an *analyst) error {
 	answer := make(chan error, 1)
 	w.waiting = append(w.waiting, answer)
 	for {
-		w.offer(an, an.site, time.Now())
+		w.offer(an, time.Now())
 		select {
 		case err := <-answer:
 			return err

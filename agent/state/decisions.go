@@ -63,7 +63,7 @@ func owned(f *os.File, dir string) error {
 // Decided applies the operator's decisions to a snapshot. Where they cannot be read those that were read before hold, and
 // the error says so.
 func (s *State) Decided(snap *Snapshot) error {
-	all, err := s.decisions.read()
+	all, err := s.decisions.refresh()
 	graph.Decide(snap.Edges, all)
 	return err
 }
@@ -74,13 +74,17 @@ type decisions struct {
 	size int64
 	at   time.Time
 	all  []graph.Decision
+	read uint64 // how often the file was read
 }
 
-// read gives the decisions. It reads the file only when it has changed.
-func (d *decisions) read() ([]graph.Decision, error) {
+// refresh gives the decisions. It reads the file only when it has changed.
+func (d *decisions) refresh() ([]graph.Decision, error) {
 	info, err := os.Stat(filepath.Join(d.dir, decisionsFile))
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
+		if d.size >= 0 {
+			d.read++
+		}
 		d.size, d.all = -1, nil
 		return nil, nil
 	case err != nil:
@@ -93,6 +97,7 @@ func (d *decisions) read() ([]graph.Decision, error) {
 		return d.all, err
 	}
 	d.size, d.at, d.all = info.Size(), info.ModTime(), all
+	d.read++
 	return all, nil
 }
 

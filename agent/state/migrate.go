@@ -26,6 +26,14 @@ CREATE TABLE variables (
 	body   BLOB NOT NULL     -- its process variables, as package process writes them, zstd
 );`),
 	nameCoverage,
+	statement(`
+CREATE TABLE earlier ( -- devices and edges as the runs before left them, from when the run at hand saves them
+	kind TEXT NOT NULL,
+	id   TEXT NOT NULL,
+	body BLOB NOT NULL,
+	PRIMARY KEY (kind, id)
+) WITHOUT ROWID;
+INSERT INTO meta SELECT 'begun', MIN(body ->> 'first_seen') FROM record WHERE kind = 'edge' HAVING COUNT(*) > 0;`),
 }
 
 func statement(text string) func(*sql.Tx) error {

@@ -6,7 +6,10 @@
 //
 // A save writes what has changed since the last one, all of it or nothing: whenever the process or the machine ends, the
 // directory opens and holds the last save that was completed, or a later one. What cannot be saved, for want of room, is
-// saved by the next save that succeeds.
+// saved by the next save that succeeds. The save of a large site may go in parts, each of which is such a save.
+//
+// What earlier runs knew of a device or an edge joins what is saved of it: see [State.Join]. It is read when it is needed,
+// so that a start does not wait for it, nor memory hold it.
 //
 // [State.Save] is for one goroutine, [State.SaveAlert] and [State.Site] are for any; several processes may read while one
 // writes.
@@ -23,6 +26,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 	"unicode"
 
 	_ "modernc.org/sqlite" // the database driver
@@ -34,7 +38,7 @@ import (
 )
 
 // schema is the version of the tables below. Raise it with every change, and add a row to migrations.
-const schema = 3
+const schema = 4
 
 // ErrSite is wrapped when the directory belongs to another site.
 var ErrSite = errors.New("state belongs to another site")
@@ -47,6 +51,7 @@ type State struct {
 	saved   *ledger // what the records say, as they were saved last; nil before the first save
 
 	decisions decisions
+	joining   Joining
 }
 
 // Snapshot is what a sensor knows at one moment.
@@ -59,6 +64,8 @@ type Snapshot struct {
 	Coverage []graph.Coverage
 	// Process is the process variables of devices: when it is saved, of those that have news since they were saved last.
 	Process []process.Saved
+	// Begun is when the first packet was seen; a state keeps the earliest.
+	Begun time.Time
 }
 
 // DefaultSite is the site of a new directory that was not told one.
@@ -209,6 +216,42 @@ func (s *State) Load() (Snapshot, error) {
 		snap.Process, err = s.variables()
 	}
 	return snap, err
+}
+
+// Resumed is what a run takes up from those before it; devices and edges it joins as it saves them.
+type Resumed struct {
+	Alerts  []detect.Alert
+	Process []process.Saved
+	Begun   time.Time // when the first packet was seen; zero: never
+}
+
+// Resume gives what a run takes up from those before it.
+func (s *State) Resume() (r Resumed, err error) {
+	if r.Begun, err = s.begun(); err != nil {
+		return r, err
+	}
+	if err = load(s, kindAlert, &r.Alerts); err == nil {
+		r.Process, err = s.variables()
+	}
+	return r, err
+}
+
+// keyBegun is where the time of the first packet stands.
+const keyBegun = "begun"
+
+func (s *State) begun() (at time.Time, err error) {
+	var text string
+	err = s.db.QueryRow("SELECT value FROM meta WHERE key = ?", keyBegun).Scan(&text)
+	if errors.Is(err, sql.ErrNoRows) {
+		return at, nil
+	}
+	if err == nil {
+		at, err = time.Parse(time.RFC3339Nano, text)
+	}
+	if err != nil {
+		return at, fmt.Errorf("state: read when it began: %w", err)
+	}
+	return at, nil
 }
 
 func load[R any](s *State, kind string, records *[]R) error {
