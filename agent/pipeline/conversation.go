@@ -71,11 +71,20 @@ func (c *conversation) side(d stream.Direction) protocols.Side {
 	return protocols.Server
 }
 
-// settle takes what the content of the first message says: that the client sends in this direction. But whoever speaks
-// first chooses the content, and must not make the device the one that asks: the port where the protocol is served is
-// believed first, and then the handshake.
-func (w *Worker) settle(c *conversation, spec *protocols.Spec, client stream.Direction) {
+// settle takes what the content of the first message, in direction d, says: that the client sent it, or the server. But
+// whoever speaks first chooses the content, and must not make the device the one that asks: the port where the protocol is
+// served is believed first, and then the handshake. Who asks, however, is no server, whatever his port, if no handshake
+// says so; what he sends next may still turn that round.
+func (w *Worker) settle(c *conversation, spec *protocols.Spec, d stream.Direction, says protocols.Match) {
+	client := d
+	if says == protocols.YesServer {
+		client = d ^ 1
+	}
 	if client != c.client && !spec.CallsBack {
+		if client == d && !c.pub.Proven {
+			c.orient(client, false)
+			return
+		}
 		t := c.pub.Transport
 		from, to := w.servedAt(spec, t, c.pub.Client.Port), w.servedAt(spec, t, c.pub.Server.Port)
 		if to && !from || to == from && c.pub.Proven {
@@ -83,6 +92,18 @@ func (w *Worker) settle(c *conversation, spec *protocols.Spec, client stream.Dir
 		}
 	}
 	c.orient(client, true)
+}
+
+// turns turns a conversation round whose direction nothing has proven, where whoever passed for the server sends what only
+// a client does. Reports whether it did: then its dissector is a new one.
+func (w *Worker) turns(c *conversation, d stream.Direction, msg []byte) bool {
+	if c.pub.Proven || d == c.client || c.spec.Probe(c.pub.Transport, msg) != protocols.YesClient {
+		return false
+	}
+	c.orient(d, false)
+	c.parser = c.spec.New()
+	c.framer, _ = c.parser.(protocols.Framer)
+	return true
 }
 
 // servedAt reports whether the protocol is usually served on this port.

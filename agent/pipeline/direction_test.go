@@ -37,6 +37,72 @@ func TestAnswerFromTheClientTurnsNothingRound(t *testing.T) {
 	}
 }
 
+// A client may have a port at which the protocol is served: in mid-stream what both ends say tells who asks, be it that the
+// capture begins with a request or with an answer.
+func TestClientAtTheServersPort(t *testing.T) {
+	client, server := host{1, [4]byte{10, 0, 0, 5}, 502}, host{2, [4]byte{10, 0, 0, 9}, 5020}
+	ask := func(n byte) []byte { return []byte{0, n, 0, 0, 0, 6, 1, 3, 0, 4, 0, 2} }
+	tell := func(n byte) []byte { return []byte{0, n, 0, 0, 0, 7, 1, 3, 4, 1, 2, 3, 4} }
+	tests := map[string]struct {
+		first, want int // rounds of which the capture sees the whole; malformed events
+		answer      bool
+	}{
+		"a request first": {3, 0, false}, "an answer first": {3, 1, true},
+	}
+	for name, tt := range tests {
+		w := newWire(t)
+		if tt.answer {
+			w.tcp(server, client, tell(0))
+		}
+		for n := range byte(tt.first) {
+			w.tcp(client, server, ask(n+1))
+			w.tcp(server, client, tell(n+1))
+		}
+		malformed, right := 0, 0
+		err := Replay(t.Context(), w, ReplayConfig{Config: Config{Specs: all.Specs()}}, func(b *Batch) error {
+			for i := range b.Events {
+				e := &b.Events[i]
+				if e.Malformed != "" {
+					malformed++
+				} else if e.Conv.Client.Port == 502 && (e.From == protocols.Client) == (e.Outcome == protocols.OutcomeAsked) && (e.From == protocols.Client || e.Answers != 0) {
+					right++
+				}
+			}
+			return nil
+		})
+		if err != nil || malformed != tt.want || right != 2*tt.first {
+			t.Errorf("%s: %d messages malformed and %d as they are, want %d and %d, %v", name, malformed, right, tt.want, 2*tt.first, err)
+		}
+	}
+}
+
+// Nor does a request that the device at the home port never sent make it the client: what a client sends is no proof.
+func TestNothingFromTheClientTurnsItRound(t *testing.T) {
+	for name, forged := range map[string][]byte{
+		"an answer":             {0, 1, 0, 0, 0, 7, 1, 3, 4, 1, 2, 3, 4},
+		"half an answer":        {0, 1, 0, 0, 0, 7, 1, 3},
+		"an exception":          {0, 1, 0, 0, 0, 3, 1, 131, 2},
+		"an answer and another": {0, 1, 0, 0, 0, 7, 1, 3, 4, 1, 2, 3, 4, 0, 1, 0, 0, 0, 7, 1, 3, 4, 1, 2, 3, 4},
+	} {
+		client, server := host{1, [4]byte{10, 0, 0, 5}, 49152}, host{2, [4]byte{10, 0, 0, 9}, 502}
+		w := newWire(t)
+		w.tcp(client, server, forged)
+		w.tcp(client, server, []byte{0, 2, 0, 0, 0, 6, 1, 3, 0, 4, 0, 2})
+		w.tcp(server, client, []byte{0, 2, 0, 0, 0, 7, 1, 3, 4, 1, 2, 3, 4})
+		err := Replay(t.Context(), w, ReplayConfig{Config: Config{Specs: all.Specs()}}, func(b *Batch) error {
+			for i := range b.Events {
+				if e := &b.Events[i]; e.Conv.Server.Port != 502 {
+					t.Errorf("%s: %s of %v makes %v the client", name, e.Message, e.From, e.Conv.Client)
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 // Servers that call their clients exist, but a protocol has to say so.
 func TestServerThatCallsBack(t *testing.T) {
 	hello := append([]byte("RHEF\x2c\x00\x00\x00\x08\x00\x00\x00urn:plc1\x14\x00\x00\x00"), "opc.tcp://plc1:48400"...)

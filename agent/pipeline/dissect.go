@@ -20,10 +20,8 @@ func (w *Worker) datagram(c *conversation, d stream.Direction, b []byte, missing
 		case protocols.No, protocols.More:
 			c.coverage.Opaque += uint64(len(b))
 			return
-		case protocols.YesClient:
-			w.settle(c, spec, d)
-		case protocols.YesServer:
-			w.settle(c, spec, d^1)
+		case protocols.YesClient, protocols.YesServer:
+			w.settle(c, spec, d, match)
 		}
 		w.read(c, spec, frame)
 	}
@@ -57,6 +55,11 @@ func (w *Worker) dissect(c *conversation, d stream.Direction, msg []byte, missin
 		From: c.side(d), Bytes: msg, Missing: missing, Frame: frame & (1<<sourceShift - 1), Time: at, Transport: c.pub.Transport,
 		Detail: w.cfg.Detail,
 	})
+	if err != nil && missing == 0 && w.turns(c, d, msg) {
+		b.Events = events[:before]
+		w.dissect(c, d, msg, missing, frame, at)
+		return
+	}
 	switch {
 	case missing > 0:
 		cut(events[before:])

@@ -401,6 +401,37 @@ func TestWrongLengthHidesNothing(t *testing.T) {
 	}
 }
 
+// A scan is counted from its first request on, also where its first requests are too short for the functions that they name
+// and prove nothing; whether anybody answers, and whether the capture saw the connection begin.
+func TestScanOfShortRequests(t *testing.T) {
+	for name, body := range map[string][]byte{"function alone": {}, "half an address": {0}, "nothing of it": {0, 0, 0, 0}} {
+		for _, answered := range []bool{false, true} {
+			for _, handshake := range []bool{false, true} {
+				var list []segment
+				var at [2]int
+				say := func(from protocols.Side, b ...byte) {
+					list = append(list, segment{from, at[from], b})
+					at[from] += len(b)
+				}
+				for f := byte(1); f < 128; f++ {
+					say(protocols.Client, append([]byte{0, f, 0, 0, 0, byte(2 + len(body)), 1, f}, body...)...)
+					if answered {
+						say(protocols.Server, 0, f, 0, 0, 0, 3, 1, f|0x80, 1)
+					}
+				}
+				c := protocoltest.Case{Dir: "../../protocols/modbus/testdata/scan", Transport: protocols.TransportTCP}
+				want := 127
+				if answered {
+					want *= 2
+				}
+				if got := events(t, c, list, link{handshake: handshake}); len(got) < want {
+					t.Errorf("%s, answered %v, handshake %v: %d events, want %d; the first is %q", name, answered, handshake, len(got), want, got[:min(1, len(got))])
+				}
+			}
+		}
+	}
+}
+
 // A gap hides the message that it cuts, not the malformed one behind it.
 func TestMalformedMessageBehindAGap(t *testing.T) {
 	cases, err := protocoltest.Load("../../protocols/modbus/testdata")

@@ -147,6 +147,9 @@ func (w *Worker) identify(c *conversation, d stream.Direction, b []byte, missing
 	}
 	h.add(b, frame, at)
 	spec, match := w.probe(c, h.buf)
+	if match == protocols.No {
+		spec, match = w.chain(c, h.buf)
+	}
 	if held := len(h.buf) - len(b); match == protocols.No && held > 0 {
 		spec, match = w.anew(c, h, held)
 	}
@@ -167,10 +170,8 @@ func (w *Worker) identify(c *conversation, d stream.Direction, b []byte, missing
 			h.lost = true
 		}
 		return
-	case protocols.YesClient:
-		w.settle(c, spec, d)
-	case protocols.YesServer:
-		w.settle(c, spec, d^1)
+	case protocols.YesClient, protocols.YesServer:
+		w.settle(c, spec, d, match)
 	default:
 		h.unsure++
 		known := c.pub.Proven || w.homePort(c.pub.Transport, c.pub.Server.Port)
@@ -178,11 +179,46 @@ func (w *Worker) identify(c *conversation, d stream.Direction, b []byte, missing
 			return
 		}
 	}
-	if o := &c.half[d^1]; !c.raw.SYN && !c.raw.SYNACK && len(o.buf) > 0 && spec.Probe(c.pub.Transport, o.buf) == protocols.No {
+	if o := &c.half[d^1]; !c.raw.SYN && !c.raw.SYNACK && len(o.buf) > 0 && spec.Probe(c.pub.Transport, o.buf) == protocols.No &&
+		chained(spec, c.pub.Transport, o.buf) == protocols.No {
 		o.lost = true // held for another protocol, from wherever the capture began
 	}
 	w.read(c, spec, frame)
 	w.drain(c)
+}
+
+// chain looks whether held bytes are messages of a protocol at home on the port one by one, though the first of them prove
+// nothing: they belong to the first that does. Until it comes there is More to wait for.
+func (w *Worker) chain(c *conversation, b []byte) (*protocols.Spec, protocols.Match) {
+	t := c.pub.Transport
+	for _, spec := range w.byPort[port{t, c.pub.Server.Port}] {
+		if m := chained(spec, t, b); m != protocols.No {
+			return spec, m
+		}
+	}
+	return nil, protocols.No
+}
+
+// chained gives what the probe says of the first message behind others in b that proves the protocol; More where none does,
+// and No where one is none of it, or does not end where the next begins.
+func chained(spec *protocols.Spec, t protocols.Transport, b []byte) protocols.Match {
+	if spec.Length == nil {
+		return protocols.No
+	}
+	for off := 0; off < len(b); {
+		n := spec.Length(b[off:])
+		whole := n > 0 && n <= len(b)-off
+		switch m := spec.Probe(t, b[off:]); {
+		case n < 0, m == protocols.No && !whole:
+			return protocols.No
+		case m >= protocols.Yes, !whole:
+			return m
+		case m == protocols.No && spec.Probe(t, b[off:off+n]) == protocols.No:
+			return protocols.No
+		}
+		off += n
+	}
+	return protocols.More
 }
 
 // anew looks for a beginning once the held bytes, followed by a segment, led nowhere from theirs: a message may have begun
@@ -302,7 +338,8 @@ func (w *Worker) resume(c *conversation, h *half, b []byte, missing int) {
 	t := c.pub.Transport
 	switch {
 	case len(h.buf) > 0:
-		if c.spec.Probe(t, h.buf) == protocols.No && (c.spec.Probe(t, b) >= protocols.Yes || missing > 0 && declares(c.spec, t, b, missing)) {
+		none := c.spec.Probe(t, h.buf) == protocols.No
+		if none && c.spec.Probe(t, b) >= protocols.Yes || (none || h.lost) && declares(c.spec, t, b, missing) {
 			c.coverage.Opaque += h.forget()
 			h.lost = false
 		}
