@@ -84,6 +84,14 @@ type Dissector interface {
 	Gap(from Side)
 }
 
+// Bounder is a Dissector that knows how long messages may be: both sides may have agreed on it.
+type Bounder interface {
+	// Overlong judges a message of n bytes that has not come whole, of which b is the beginning. Where none may be so long it
+	// gives the size of its head, which is then dissected as all that there is of it: a message begins behind the head, or
+	// soon. It is 0 otherwise.
+	Overlong(from Side, b []byte, n int) int
+}
+
 // Asker is a Dissector that pairs answers with requests, and so knows which requests were left without one.
 type Asker interface {
 	// Unanswered gives how many requests were given up since the last call: those that the other side passed over when

@@ -20,7 +20,8 @@ type conversation struct {
 	spec   *protocols.Spec // nil until the bytes have decided
 	parser protocols.Dissector
 	framer protocols.Framer // the parser, if it is one
-	before reader           // of the protocol that shares an EtherType with spec
+	bounds protocols.Bounder
+	before reader // of the protocol that shares an EtherType with spec
 	label  string
 	half   [2]half
 	number numbering
@@ -101,9 +102,15 @@ func (w *Worker) turns(c *conversation, d stream.Direction, msg []byte) bool {
 		return false
 	}
 	c.orient(d, false)
-	c.parser = c.spec.New()
-	c.framer, _ = c.parser.(protocols.Framer)
+	c.use(c.spec.New())
 	return true
+}
+
+// use makes a dissector the conversation's.
+func (c *conversation) use(parser protocols.Dissector) {
+	c.parser = parser
+	c.framer, _ = parser.(protocols.Framer)
+	c.bounds, _ = parser.(protocols.Bounder)
 }
 
 // servedAt reports whether the protocol is usually served on this port.

@@ -42,8 +42,8 @@ func (w *Worker) read(c *conversation, spec *protocols.Spec, frame uint64) {
 		c.label = spec.Name
 	}
 	c.before = reader{c.spec, c.parser}
-	c.spec, c.parser = spec, parser
-	c.framer, _ = parser.(protocols.Framer)
+	c.spec = spec
+	c.use(parser)
 }
 
 // dissect hands one whole message, of which the capture may miss the end, to the conversation's dissector and stamps what

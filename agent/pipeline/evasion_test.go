@@ -432,6 +432,57 @@ func TestScanOfShortRequests(t *testing.T) {
 	}
 }
 
+// A chunk that says to be longer than both sides agreed, or than anybody agrees where that was not seen, is malformed and
+// hides nothing that follows it, in its segment or later.
+func TestFalseChunkSize(t *testing.T) {
+	cases, err := protocoltest.Load("../../protocols/opcua/testdata")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := named(t, cases, "values")
+	sizes := map[string][]byte{
+		"beyond what was agreed": {0, 0, 2, 0}, "2 MiB": {0, 0, 0x20, 0}, "16 MiB": {0, 0, 0, 1},
+	}
+	for name, size := range sizes {
+		for _, first := range []int{0, 4} { // with Hello and Acknowledge, and without
+			if first > 0 && name == "beyond what was agreed" {
+				continue
+			}
+			for _, own := range []bool{true, false} {
+				plain := whole(c)[first:]
+				want := events(t, c, plain, link{})
+				lie := append([]byte("MSGF"), size...)
+				var list []segment
+				shift := 0
+				for i, s := range plain {
+					if s.from == protocols.Client {
+						s.seq += shift
+					}
+					if s.from == protocols.Client && first+i >= 6 && shift == 0 {
+						shift = len(lie)
+						if own {
+							list = append(list, segment{s.from, s.seq, lie})
+							s.seq += shift
+						} else {
+							s.bytes = append(slices.Clone(lie), s.bytes...)
+						}
+					}
+					list = append(list, s)
+				}
+				got := events(t, c, list, link{})
+				faulty := slices.IndexFunc(got, func(s string) bool { return strings.Contains(s, "chunk of") })
+				if faulty < 0 {
+					t.Errorf("%s, from block %d, alone %v: no chunk is malformed", name, first+1, own)
+					continue
+				}
+				if diff := cmp.Diff(want, slices.Delete(got, faulty, faulty+1)); diff != "" {
+					t.Errorf("%s, from block %d, alone %v:\n%s", name, first+1, own, diff)
+				}
+			}
+		}
+	}
+}
+
 // A gap hides the message that it cuts, not the malformed one behind it.
 func TestMalformedMessageBehindAGap(t *testing.T) {
 	cases, err := protocoltest.Load("../../protocols/modbus/testdata")

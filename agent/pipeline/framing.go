@@ -23,6 +23,7 @@ type half struct {
 	pieces []piece // which frames brought the bytes of buf
 	skip   int     // bytes of an oversized message still to pass over
 	lost   bool    // synchronisation is lost: look for the next message with the strict probe
+	head   bool    // what next found is only the head of a message that is too long: it will be lost behind it
 	unsure int     // segments held back because only the direction is unknown
 }
 
@@ -300,6 +301,7 @@ func (w *Worker) drain(c *conversation) {
 		h := &c.half[chosen]
 		f, at := h.completed(0, size)
 		w.dissect(c, stream.Direction(chosen), h.buf[:size], 0, f, at)
+		h.lost = h.lost || h.head
 		h.hold(h.buf, size)
 	}
 }
@@ -326,6 +328,7 @@ func (w *Worker) bytes(c *conversation, d stream.Direction, b []byte, missing in
 		}
 		f, t := h.completed(off, off+n)
 		w.dissect(c, d, b[off:off+n], 0, f, t)
+		h.lost = h.lost || h.head
 		off += n
 	}
 	h.hold(b, off)
@@ -352,6 +355,7 @@ func (w *Worker) resume(c *conversation, h *half, b []byte, missing int) {
 // not whole yet.
 func (w *Worker) next(c *conversation, d stream.Direction, b []byte) (pass, size int) {
 	h := &c.half[d]
+	h.head = false
 	for {
 		if h.skip > 0 {
 			n := min(h.skip, len(b)-pass)
@@ -379,6 +383,9 @@ func (w *Worker) next(c *conversation, d stream.Direction, b []byte) (pass, size
 			h.lost = true
 			c.coverage.Opaque++
 			pass++
+		case n > len(rest) && c.overlong(d, rest, n, &size):
+			h.head = true
+			return pass, size
 		case n > MaxMessage:
 			w.batch.Stats.Skipped++
 			h.skip = n
@@ -393,6 +400,15 @@ func (w *Worker) next(c *conversation, d stream.Direction, b []byte) (pass, size
 // searches reports whether the probe has to find the next message once synchronisation is lost. What is only counted has
 // no messages, and a Framer finds its own.
 func (c *conversation) searches() bool { return !c.spec.CountOnly && c.framer == nil }
+
+// overlong reports whether no message may be so long as the one that rest begins, and sets how much of it is its head.
+func (c *conversation) overlong(d stream.Direction, rest []byte, n int, head *int) bool {
+	if c.bounds == nil {
+		return false
+	}
+	*head = c.bounds.Overlong(c.side(d), rest, n)
+	return *head > 0
+}
 
 // length gives how many bytes the message at the start of b has, and after how many it must be told.
 func (c *conversation) length(d stream.Direction, b []byte) (n, limit int) {

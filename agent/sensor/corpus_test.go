@@ -111,7 +111,7 @@ var explained = map[string]struct {
 	"mixed/bro.modbusBig.36c374.pcap.gz modbus":                       {1, acknowledgedFirst},
 	"modbus/OISF.modbus-modbus.809e2b.pcap.gz modbus":                 {5, paddedException},
 	"modbus/arkime.pcap-modbus.8cc298.pcap.gz modbus":                 {11, paddedException},
-	"modbus/bro.modbus-fuzz-72.9c10fe.pcap.gz modbus":                 {18, unknownFunction},
+	"modbus/bro.modbus-fuzz-72.9c10fe.pcap.gz modbus":                 {22, unknownFunction},
 	"modbus/digitalbond.modbus_test_data_part1.94942b.pcap.gz modbus": {11, paddedException},
 	"s7comm/ITI.s7comm_clean.0998a2.pcap.gz s7comm":                   {11, acknowledgedFirst},
 }

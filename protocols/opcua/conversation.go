@@ -22,6 +22,7 @@ type conversation struct {
 	continued continued
 	disclosed disclosed
 
+	longest     [2]uint32 // the largest chunk of a side, as agreed on; 0: not known
 	serverState string    // as last told
 	sequence    [2]uint32 // the number of a side's last chunk; 0: not known
 
@@ -115,6 +116,9 @@ func (d *conversation) message() error {
 	if d.Detail {
 		d.detail = &Detail{Msg: d.kind.tag, Chunk: text([]byte{d.chunk}), Size: size}
 	}
+	if int(size) > len(d.Bytes)+d.Missing {
+		return d.overlong(size)
+	}
 	if d.kind.secure {
 		return d.secure()
 	}
@@ -146,6 +150,34 @@ func (d *conversation) emit(name string, action protocols.Action, outcome protoc
 	return e
 }
 
+// plainChunk is the largest chunk that is believed where the sizes were not seen. Common stacks agree on 64 KiB.
+const plainChunk = 256 << 10
+
+// Overlong implements [protocols.Bounder]: a false size must not hide what follows.
+func (d *conversation) Overlong(from protocols.Side, b []byte, n int) int {
+	limit := uint32(plainChunk)
+	if k := kindOf(b); k != nil && k.tag != "MSG" {
+		limit = k.max
+	} else if d.longest[from] != 0 {
+		limit = d.longest[from]
+	}
+	if uint32(n) <= limit {
+		return 0
+	}
+	return headerSize
+}
+
+// overlong reports the head of a chunk that cannot be as long as it says.
+func (d *conversation) overlong(size uint32) error {
+	if d.kind.secure {
+		d.wrapping()
+	} else {
+		d.emit(d.kind.name, protocols.ActionConnect, protocols.OutcomeUnknown)
+	}
+	d.attach(false)
+	return fmt.Errorf("opcua: %w: %s chunk of %d bytes", protocols.ErrMalformed, d.kind.tag, size)
+}
+
 // hello reads a Hello (Part 6, 7.1.2.3).
 func (d *conversation) hello() {
 	d.limits()
@@ -154,14 +186,16 @@ func (d *conversation) hello() {
 	d.emit(d.kind.name, protocols.ActionConnect, protocols.OutcomeAsked).Object = d.opening.object
 }
 
-// limits reads how a side transports: the version of the protocol, and the sizes of chunks and messages.
-func (d *conversation) limits() {
+// limits reads how a side transports: the version of the protocol, and the sizes of chunks that it takes and sends.
+func (d *conversation) limits() (receive, send uint32) {
 	c := &d.body
-	version, receive, send := c.LE32(), c.LE32(), c.LE32()
+	version := c.LE32()
+	receive, send = c.LE32(), c.LE32()
 	c.Skip(8) // largest message, most chunks
 	if d.detail != nil && !c.Failed() {
 		d.detail.Version, d.detail.ReceiveBuffer, d.detail.SendBuffer = shown(version), receive, send
 	}
+	return receive, send
 }
 
 // endpoint names the endpoint that a URL asks for.
@@ -176,7 +210,9 @@ func (d *conversation) endpoint(url []byte) protocols.Object {
 
 // acknowledge reads an Acknowledge (Part 6, 7.1.2.4).
 func (d *conversation) acknowledge() {
-	d.limits()
+	if receive, send := d.limits(); min(receive, send) >= leastBuffer {
+		d.longest = [2]uint32{protocols.Client: receive, protocols.Server: send}
+	}
 	d.emit(d.kind.name, protocols.ActionConnect, protocols.OutcomeDone).Object = d.opened()
 }
 

@@ -23,9 +23,10 @@ var Spec = protocols.Spec{
 }
 
 const (
-	headerSize = 8       // message type, chunk letter, size
-	maxChunk   = 1 << 24 // largest size of a chunk that the framing believes
-	maxURL     = 4096    // longest URL in a Hello (Part 6, 7.1.2.3)
+	headerSize  = 8       // message type, chunk letter, size
+	maxChunk    = 1 << 24 // largest size of a chunk that the framing believes
+	leastBuffer = 8192    // both sides take chunks of this size (Part 6, 7.1.2.3)
+	maxURL      = 4096    // longest URL in a Hello (Part 6, 7.1.2.3)
 )
 
 // kind is a message type of the connection protocol or of the secure conversation.

@@ -35,7 +35,7 @@ var modbusExplanations = []explanation{
 	{"modbus", []string{"request_frame", "reg_values"}, at("mixed/ITI.ModbusTCP-mb2.afe60d.pcap.gz", 3008), "The request, in frame 1131, is one that the reference left out: without it, its addresses count from 0."},
 	{"modbus", []string{onlyOurs}, at("mixed/bro.modbusBig.36c374.pcap.gz", 3150), ackFirst},
 	{"modbus", []string{onlyOurs}, paddedException, "An exception with a byte behind its code (`0001 0000 0004 0a 81 06 00`): the reference does not take it for Modbus."},
-	{"modbus", []string{onlyOurs}, at("modbus/bro.modbus-fuzz-72.9c10fe.pcap.gz", 3, 5, 16, 17, 18, 19, 20, 21, 22, 24, 26, 27, 28, 29, 31, 32, 33, 36), unknownCode},
+	{"modbus", []string{onlyOurs}, at("modbus/bro.modbus-fuzz-72.9c10fe.pcap.gz", 3, 5, 7, 9, 10, 11, 16, 17, 18, 19, 20, 21, 22, 24, 26, 27, 28, 29, 31, 32, 33, 36), unknownCode},
 	{"modbus", []string{onlyOurs}, at("modbus/arkime.pcap-modbus.8cc298.pcap.gz", 111), unknownCode},
 	{"modbus", []string{onlyOurs}, at("modbus/digitalbond.modbus_test_data_part1.94942b.pcap.gz", 111), unknownCode},
 	{"modbus", []string{onlyOurs}, at("mixed/arkime.arkime_synthetic.2d7015.pcap.gz", 873, 874), "The first SYN of the connection comes from port 502. Both messages are whole (`0201 0000 0003 01 83 02`, `0202 0000 0006 01 04 0010 0002`); the reference leaves them out."},
