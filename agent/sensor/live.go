@@ -136,7 +136,12 @@ func (s *Live) Run(ctx context.Context) (err error) {
 	group, failed := errgroup.WithContext(ctx)
 	group.Go(func() error { return s.drain(failed) })
 	group.Go(func() error {
-		return pipeline.Run(failed, s.capture.Sources(), pipeline.Config{
+		// The sources end when they have given what had come until then.
+		<-failed.Done()
+		return s.capture.Stop()
+	})
+	group.Go(func() error {
+		return pipeline.Run(context.WithoutCancel(ctx), s.capture.Sources(), pipeline.Config{
 			Specs: all.Specs(), Fold: true, Counted: s.capture.Counted, Mark: s.capture.Mark,
 		}, func(b *pipeline.Batch) error { return s.take(an, w, b) })
 	})
@@ -252,7 +257,8 @@ func (s *Live) take(an *analyst, w *writer, b *pipeline.Batch) error {
 	return nil
 }
 
-// finish takes in the kernel's last counts, judges what can be judged only at the end, and writes everything.
+// finish takes in the last counts of the kernel, in which nothing more is counted, judges what can be judged only at the end,
+// and writes everything.
 func (s *Live) finish(ctx context.Context, an *analyst, w *writer) error {
 	b := new(pipeline.Batch)
 	b.Flows = s.tally.Count(b.Flows, s.undelivered, an.stats.Last)

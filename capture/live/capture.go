@@ -22,6 +22,7 @@ type Capture struct {
 	sources []*source
 	cancel  context.CancelFunc
 	done    chan struct{}
+	halt    sync.Once
 	once    sync.Once
 
 	mu       sync.Mutex
@@ -324,14 +325,32 @@ func (c RingCounters) plus(o RingCounters) RingCounters {
 	}
 }
 
+// Stop lets nothing more in. Sources give what has come until then, and after it io.EOF; [Capture.Counts] gives all that
+// the kernel counted. Calling it again does nothing.
+func (x *Capture) Stop() (err error) {
+	x.halt.Do(func() {
+		x.cancel()
+		<-x.done
+		x.mu.Lock()
+		defer x.mu.Unlock()
+		x.closed = true
+		for _, f := range x.ifaces {
+			for _, r := range f.rings {
+				err = errors.Join(err, r.refuse())
+			}
+			err = errors.Join(err, x.shut(f))
+		}
+		for _, s := range x.sources {
+			s.finish()
+		}
+	})
+	return err
+}
+
 // Close ends the capture. Sources give io.EOF; frames that they gave before are not valid any more. Calling it again does
 // nothing.
 func (x *Capture) Close() (err error) {
-	x.once.Do(func() {
-		x.cancel()
-		<-x.done
-		err = x.release()
-	})
+	x.once.Do(func() { err = errors.Join(x.Stop(), x.release()) })
 	return err
 }
 

@@ -104,6 +104,14 @@ func (r *ring) admit(filter *os.File) error {
 	return nil
 }
 
+// refuse lets no more packets in.
+func (r *ring) refuse() error {
+	if err := setProgram(r.fd, unix.SOL_SOCKET, unix.SO_ATTACH_FILTER, nothing); err != nil {
+		return fmt.Errorf("capture: detach the filter: %w", err)
+	}
+	return nil
+}
+
 func (r *ring) close() error {
 	var err error
 	if r.memory != nil {

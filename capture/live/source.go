@@ -20,7 +20,9 @@ type source struct {
 	mu    sync.Mutex // guards rings against taking interfaces up and down
 	rings []*ring
 	stop  bool
-	wake  int // an eventfd: something changed
+	// ending says that no ring will be added.
+	ending bool
+	wake   int // an eventfd: something changed
 	// waiting says that Next sleeps, without the lock; awake is told when it does no more.
 	waiting bool
 	awake   sync.Cond
@@ -51,6 +53,9 @@ func (s *source) Next(f *capture.Frame) error {
 		}
 		if s.ready(f) {
 			return nil
+		}
+		if s.ending && len(s.rings) == 0 {
+			return io.EOF
 		}
 		if idle, err := s.wait(); err != nil {
 			return err
@@ -143,11 +148,28 @@ func (s *source) retire(r *ring) {
 	r.gone = time.Now()
 }
 
-// bury closes the rings of which everything was read. The kernel hands over the last block when its time is up.
+// finish says that all rings that will ever be are retired.
+func (s *source) finish() {
+	s.mu.Lock()
+	s.ending = true
+	s.mu.Unlock()
+	s.signal()
+}
+
+// The kernel hands over the last block of a ring when its time is up, which may be later on a busy machine.
+const (
+	lastBlock     = 10 * retire
+	lastBlockBusy = time.Second
+)
+
+// bury closes the rings of which everything was read.
 func (s *source) bury() error {
 	var err error
 	s.rings = slices.DeleteFunc(s.rings, func(r *ring) bool {
-		if r.gone.IsZero() || time.Since(r.gone) < 10*retire {
+		if r.gone.IsZero() {
+			return false
+		}
+		if since := time.Since(r.gone); since < lastBlock || since < lastBlockBusy && r.gathering() {
 			return false
 		}
 		err = errors.Join(err, r.close())
