@@ -69,7 +69,7 @@ var imports = map[string][]string{
 	"agent/uplink":    {"agent/detect", "agent/graph", "agent/inventory", "proto/spanwatch/v1"},
 	"agent/state":     {"agent/detect", "agent/graph", "agent/inventory", "agent/process"},
 	"agent/sensor": {
-		"protocols", "protocols/all", "capture", "capture/live", "agent/pipeline", "agent/inventory", "agent/graph", "agent/process", "agent/detect",
+		"protocols", "protocols/all", "capture", "capture/live", "capture/stream", "agent/pipeline", "agent/inventory", "agent/graph", "agent/process", "agent/detect",
 		"agent/state", "agent/uplink",
 	},
 	"agent/report":    {"protocols", "agent/detect", "agent/graph", "agent/inventory", "agent/state"},

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -22,6 +23,10 @@ import (
 const agentVariable = "SPANWATCH_LIVE_AGENT"
 
 func TestMain(m *testing.M) {
+	if os.Getenv(withoutBPF) != "" {
+		fmt.Fprintln(os.Stderr, becomeAgent())
+		os.Exit(1)
+	}
 	os.Exit(prepared(func() int { return livetest.Main(m.Run) }))
 }
 
@@ -82,6 +87,9 @@ func lay(t *testing.T, name string) *livetest.Cable {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
+		if _, err := net.InterfaceByName(name); err != nil {
+			return // the test removed it
+		}
 		if n, err := cable.Transmitted(); err != nil || n != 0 {
 			t.Errorf("%d frames were sent on the monitored interface (%v)", n, err)
 		}
@@ -116,7 +124,7 @@ func (a *agent) said() string {
 }
 
 // start runs a sensor and waits until it listens. Prepare may change how the program is started.
-func start(t *testing.T, prepare func(*exec.Cmd), args ...string) *agent {
+func start(t *testing.T, prepare func(cmd *exec.Cmd, state string), args ...string) *agent {
 	t.Helper()
 	dir := t.TempDir()
 	if err := os.Chmod(filepath.Dir(dir), 0o755); err != nil { // the agent becomes another user
@@ -126,7 +134,7 @@ func start(t *testing.T, prepare func(*exec.Cmd), args ...string) *agent {
 	a.cmd = exec.Command(os.Getenv(agentVariable), append([]string{"run", "--state", a.state}, args...)...)
 	a.cmd.Stderr = a
 	if prepare != nil {
-		prepare(a.cmd)
+		prepare(a.cmd, a.state)
 	}
 	if err := a.cmd.Start(); err != nil {
 		t.Fatal(err)
