@@ -11,7 +11,7 @@ GOBUILD := CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)'
 FUZZTIME ?= 10s
 PEERS ?= /tmp/spanwatch-bench
 
-.PHONY: build generate packages demo test test-go bench bench-peers lint fuzz accuracy lab clean
+.PHONY: build generate packages demo test test-go bench bench-peers bench-capture lint fuzz accuracy lab clean
 
 build: ## both programs, static, into bin/
 	$(GOBUILD) -o $(BIN)/spanwatch-agent ./agent
@@ -36,6 +36,9 @@ bench: ## the benchmarks of the hot path, and of the largest site
 bench-peers: build ## the sensor beside tcpdump, nDPI, Suricata and tshark, into docs/performance.md (root, Debian)
 	scripts/bench/peers/install.sh $(PEERS)/suricata
 	go run ./scripts/bench/peers -agent $(BIN)/spanwatch-agent -work $(PEERS) -out docs/performance.md
+
+bench-capture: build ## what live capture handles in each mode, into docs/performance.md (root, two processors)
+	go run ./scripts/bench/capture -agent $(BIN)/spanwatch-agent -out docs/performance.md
 
 lint: ## vet, staticcheck, shellcheck, protobuf lint
 	scripts/lint.sh

@@ -97,12 +97,13 @@ var imports = map[string][]string{
 	"cloud/web":             {"cloud/store", "cloud/incident", "cloud/hunt", "cloud/web/api"},
 	"cloud":                 {"cloud/authority", "cloud/store", "cloud/ingest", "cloud/incident", "cloud/hunt", "cloud/web", "cli"},
 
-	"scripts":             {},
-	"scripts/live":        {},
-	"scripts/oui":         {},
-	"scripts/image":       {},
-	"scripts/accuracy":    {"agent/sensor"},
-	"scripts/bench/peers": {"capture", "capture/packet"},
+	"scripts":               {},
+	"scripts/live":          {},
+	"scripts/oui":           {},
+	"scripts/image":         {},
+	"scripts/accuracy":      {"agent/sensor"},
+	"scripts/bench/peers":   {"capture", "capture/packet"},
+	"scripts/bench/capture": {"capture", "capture/live", "capture/live/livetest", "capture/packet"},
 }
 
 // lab programs stand apart from the product: they may use anything.
