@@ -42,11 +42,12 @@ func (c *conversation) asks(dst []protocols.Event, m *protocols.Message, ref uin
 	if fn == fnReadVar && len(data) > 0 || fn != fnReadVar && fn != fnWriteVar {
 		return dst, false
 	}
-	start := len(dst)
-	dst = slices.Grow(dst, int(param[1]))
+	start, row := len(dst), functions[fn]
+	dst = slices.Grow(dst, int(param[1]))[:start+int(param[1])]
 	it := item{syntax: syntaxAny, span: 1}
-	for specs := param[listHead:]; len(specs) >= specLen; specs = specs[specLen:] {
-		if binary.BigEndian.Uint32(specs)>>8 != specHead {
+	for i := range int(param[1]) {
+		spec := param[listHead+i*specLen:]
+		if binary.BigEndian.Uint32(spec)>>8 != specHead {
 			return dst[:start], false
 		}
 		if fn == fnWriteVar {
@@ -55,9 +56,11 @@ func (c *conversation) asks(dst []protocols.Event, m *protocols.Message, ref uin
 				return dst[:start], false
 			}
 		}
-		it.absolute((*[absoluteLen]byte)(specs[2:]))
-		dst = append(dst, protocols.Event{})
-		it.polled(&dst[len(dst)-1], m.From, protocols.OutcomeAsked, functions[fn], &c.names)
+		it.absolute((*[absoluteLen]byte)(spec[2:]))
+		e := &dst[start+i]
+		*e = protocols.Event{}
+		e.From, e.Action, e.Outcome, e.Message = m.From, row.action, protocols.OutcomeAsked, row.name
+		it.tell(e, &c.names)
 	}
 	c.asked.put(m.From, ref, jobKind(fn), m.Frame, param).poll = true
 	return dst, true
@@ -74,10 +77,10 @@ func (c *conversation) tells(dst []protocols.Event, m *protocols.Message, ref ui
 	if !job.poll || job.kind != jobKind(fn) || job.raw[1] != b[1] {
 		return dst, false
 	}
-	start := len(dst)
-	dst = slices.Grow(dst, int(b[1]))
+	start, row := len(dst), functions[fn]
+	dst = slices.Grow(dst, int(b[1]))[:start+int(b[1])]
 	it := item{syntax: syntaxAny, span: 1}
-	for specs := job.raw[listHead:]; len(specs) >= specLen; specs = specs[specLen:] {
+	for i := range int(b[1]) {
 		outcome := protocols.OutcomeRefused
 		if len(data) > 0 && data[0] == codeSuccess {
 			outcome = protocols.OutcomeDone
@@ -91,19 +94,20 @@ func (c *conversation) tells(dst []protocols.Event, m *protocols.Message, ref ui
 		if !whole {
 			return dst[:start], false
 		}
-		it.absolute((*[absoluteLen]byte)(specs[2:]))
-		dst = append(dst, protocols.Event{})
-		e := &dst[len(dst)-1]
-		e.Answers = job.frame
-		it.polled(e, m.From, outcome, functions[fn], &c.names)
+		it.absolute((*[absoluteLen]byte)(job.raw[listHead+2+i*specLen:]))
+		e := &dst[start+i]
+		*e = protocols.Event{}
+		e.From, e.Action, e.Outcome, e.Message, e.Answers = m.From, row.action, outcome, row.name, job.frame
+		it.tell(e, &c.names)
 	}
 	c.asked.answered(at)
 	return dst, true
 }
 
-// polled fills in the event of one variable.
-func (it *item) polled(e *protocols.Event, from protocols.Side, outcome protocols.Outcome, row *function, names *names) {
-	e.From, e.Action, e.Outcome, e.Message = from, row.action, outcome, row.name
+// tell fills in what the variable is, and its value.
+func (it *item) tell(e *protocols.Event, names *names) {
 	it.locate(&e.Object, names)
-	it.evaluate(&e.Values)
+	if len(it.value) > 0 {
+		it.evaluate(&e.Values)
+	}
 }
