@@ -94,11 +94,15 @@ var (
 type tally struct {
 	spans  []span // in order of time
 	width  time.Duration
+	total  count  // of all spans
 	earned []deed // the first ones
 	recent []deed // the latest ones, a ring
 	next   int
 	halts  bool
 }
+
+// count is how many requests were seen, and how many answers of either kind.
+type count struct{ asked, done, refused uint64 }
 
 // span sums deeds that lie close together; first and last are exact.
 type span struct {
@@ -127,7 +131,14 @@ func (t *tally) add(o span) {
 	if t.width == 0 {
 		t.width = time.Second
 	}
+	t.total.asked += o.asked
+	t.total.done += o.done
+	t.total.refused += o.refused
 	at := o.first.UnixNano() / int64(t.width)
+	if n := len(t.spans); n > 0 && t.spans[n-1].first.UnixNano()/int64(t.width) == at { // as mostly: time goes on
+		t.spans[n-1].merge(o)
+		return
+	}
 	k, found := slices.BinarySearchFunc(t.spans, at, func(s span, at int64) int {
 		return cmp.Compare(s.first.UnixNano()/int64(t.width), at)
 	})
@@ -181,16 +192,6 @@ func (t *tally) answer(e *protocols.Event) bool {
 		}
 	}
 	return false
-}
-
-// asked and told give all requests and answers counted.
-func (t *tally) sum() (s span) {
-	for _, x := range t.spans {
-		s.asked += x.asked
-		s.done += x.done
-		s.refused += x.refused
-	}
-	return s
 }
 
 func (r *record) seen(first, last time.Time) {

@@ -64,6 +64,7 @@ type Detector struct {
 	alerts    map[string]*raised
 	signals   signals
 	portsOT   map[service]bool
+	portOT    service          // one of them, seen last
 	dirty     map[pair]*record // of suspects with an alert: changed since last looked at
 	waiting   map[pair]*record // of suspects without: the target may yet turn out to be an OT asset
 	start     time.Time        // of the sensor's watch
@@ -186,14 +187,27 @@ func (d *Detector) Event(e *protocols.Event) {
 	if meanings[e.Action].level < LevelRead {
 		return
 	}
-	if s := (service{e.Conv.Transport, e.Conv.Server.Port}); s.port != 0 && !e.Ordinary && !d.portsOT[s] && len(d.portsOT) < maxPortsOT {
-		d.portsOT[s] = true
+	if !e.Ordinary {
+		d.serves(service{e.Conv.Transport, e.Conv.Server.Port})
 	}
 	// Who answers is in contact too: a compromised controller feeds those that ask it.
 	served := d.record(e.Conv.Server, e.Conv.Client, e.Time)
 	news = served.answered(e)
 	d.deeds.used(served)
 	d.look(served, news, LevelContact, last)
+}
+
+// serves notes where OT is served.
+func (d *Detector) serves(s service) {
+	if s == d.portOT || s.port == 0 {
+		return
+	}
+	if len(d.portsOT) < maxPortsOT {
+		d.portsOT[s] = true
+	}
+	if d.portsOT[s] {
+		d.portOT = s
+	}
 }
 
 // record gives the record of a pair, creating it.

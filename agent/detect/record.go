@@ -90,9 +90,9 @@ func (r *record) did(e *protocols.Event, before, after content) (news bool) {
 	objects := len(r.objects)
 	r.touch(e)
 	news = news || len(r.objects) > objects
-	was := t.sum()
+	was := t.total
 	t.add(spanOf(e))
-	now := t.sum()
+	now := t.total
 	d := deedOf(e)
 	d.before, d.after = before.String(), after.String()
 	switch {

@@ -15,6 +15,7 @@ type done struct {
 	objects  []counted                  // in order: most edges have few, and a map takes room for many
 	paces    *[2]cadence.Beats[touched] // of requests that alter nothing, and of those that do; nil: none
 	security []Security                 // see [done.ways]
+	recent   int                        // the place in objects that was asked for last
 	beyond   uint64                     // distinct objects that found no room, as far as they can be told apart
 }
 
@@ -70,7 +71,16 @@ type counted struct {
 
 // object finds the place of an object, and tells whether it is known.
 func (d *done) object(t touched) (place int, known bool) {
-	return slices.BinarySearchFunc(d.objects, t, func(c counted, t touched) int { return c.compare(t) })
+	// An answer is about what its request is about, and polls go round.
+	for k := d.recent; k < min(d.recent+2, len(d.objects)); k++ {
+		if d.objects[k].touched == t {
+			d.recent = k
+			return k, true
+		}
+	}
+	place, known = slices.BinarySearchFunc(d.objects, t, func(c counted, t touched) int { return c.compare(t) })
+	d.recent = place
+	return place, known
 }
 
 // act gives what was done of an action, creating it.

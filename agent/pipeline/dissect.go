@@ -116,10 +116,11 @@ func ofSender(facts []protocols.Fact) []protocols.Fact {
 // count adds a message to the coverage of its conversation and to the totals.
 func (w *Worker) count(c *conversation, first *protocols.Event, label string, size uint64) {
 	stats := &w.batch.Stats
-	if stats.Messages == nil {
-		stats.Messages = make(map[string]uint64)
+	if label != w.label {
+		w.tellMessages()
+		w.label = label
 	}
-	stats.Messages[label]++
+	w.messages++
 	c.coverage.Messages++
 	if !first.Carrier {
 		c.label = label
@@ -133,6 +134,19 @@ func (w *Worker) count(c *conversation, first *protocols.Event, label string, si
 		stats.Malformed++
 		c.coverage.Malformed++
 	}
+}
+
+// tellMessages adds the messages counted apart to the batch.
+func (w *Worker) tellMessages() {
+	if w.messages == 0 {
+		return
+	}
+	stats := &w.batch.Stats
+	if stats.Messages == nil {
+		stats.Messages = make(map[string]uint64)
+	}
+	stats.Messages[w.label] += w.messages
+	w.messages = 0
 }
 
 // understood is the counter for the bytes of the conversation's messages.

@@ -81,13 +81,13 @@ func read(ctx context.Context, src capture.Source, cfg ReplayConfig, in, free []
 	}
 	for {
 		err := src.Next(&f)
-		var damaged *capture.DamagedError
-		if errors.As(err, &damaged) {
+		if err != nil && err != io.EOF {
+			var damaged *capture.DamagedError
+			if !errors.As(err, &damaged) {
+				return nil, fmt.Errorf("pipeline: %w", err)
+			}
 			damage = errors.Join(damage, err) // the other sources of a merge go on
 			continue
-		}
-		if err != nil && err != io.EOF {
-			return nil, fmt.Errorf("pipeline: %w", err)
 		}
 		if err == nil {
 			if cfg.Pace != nil {

@@ -47,6 +47,10 @@ type Worker struct {
 	swept  time.Time
 
 	folding folding
+
+	// Messages of one label that were not counted in the batch yet: one mostly follows another of its kind.
+	label    string
+	messages uint64
 }
 
 type port struct {
@@ -144,6 +148,7 @@ func (w *Worker) bind(p *packet.Packet, at time.Time) {
 
 // Take hands over what has been gathered and goes on with next, which must be empty.
 func (w *Worker) Take(next *Batch) *Batch {
+	w.tellMessages()
 	full := w.batch
 	w.batch = next
 	return full
