@@ -22,7 +22,7 @@ const (
 func (d *conversation) poll(dst []protocols.Event, m *protocols.Message) ([]protocols.Event, bool) {
 	b := m.Bytes
 	if len(b) < bodyAt+4 || string(b[:4]) != "MSGF" || b[bodyAt] != formFourByte || b[bodyAt+1] != 0 || m.Detail ||
-		m.Missing > 0 || len(d.partials.open) > 0 || d.plain == nil {
+		int(binary.LittleEndian.Uint32(b[4:])) != len(b) || m.Missing > 0 || len(d.partials.open) > 0 || d.plain == nil {
 		return dst, false
 	}
 	seq, id := binary.LittleEndian.Uint32(b[bodyAt-8:]), binary.LittleEndian.Uint32(b[bodyAt-4:])
