@@ -76,6 +76,44 @@ func TestAttach(t *testing.T) {
 	}
 }
 
+// machine is a virtual one. It is emulated, which works everywhere.
+type machine struct{ architecture, qemu, flags, console string }
+
+var machines = map[string]machine{
+	"amd64": {"amd64", "qemu-system-x86_64", "-machine accel=tcg -cpu max", "ttyS0"},
+	"arm64": {"arm64", "qemu-system-aarch64", "-machine virt,accel=tcg -cpu cortex-a57", "ttyAMA0"},
+}
+
+// missing skips the test for want of something; in CI nothing may be wanting.
+func missing(t *testing.T, what string) {
+	t.Helper()
+	if os.Getenv("CI") != "" {
+		t.Fatal("needs " + what)
+	}
+	t.Skip("needs " + what)
+}
+
+// guest makes the initial file system of a machine, which holds these tests.
+func guest(t *testing.T, architecture string) string {
+	t.Helper()
+	dir := t.TempDir()
+	program := filepath.Join(dir, "init")
+	build := exec.Command("go", "test", "-c", "-ldflags", "-s -w", "-o", program, ".")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0", "GOARCH="+architecture)
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	text, err := os.ReadFile(program)
+	if err != nil {
+		t.Fatal(err)
+	}
+	initrd := filepath.Join(dir, "initrd")
+	if err := os.WriteFile(initrd, archive(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return initrd
+}
+
 // TestOtherKernels boots the kernels that kernels.sh fetched in a virtual machine, and has them load the programs and run
 // these tests.
 func TestOtherKernels(t *testing.T) {
@@ -83,35 +121,23 @@ func TestOtherKernels(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	qemu, err := exec.LookPath("qemu-system-x86_64")
-	if err != nil || len(kernels) == 0 {
-		if os.Getenv("CI") != "" {
-			t.Fatalf("%d kernels (bpf/kernels.sh fetches them), qemu: %v", len(kernels), err)
-		}
-		t.Skip("needs qemu-system-x86_64, and kernels that bpf/kernels.sh fetches")
-	}
-	dir := t.TempDir()
-	guest := filepath.Join(dir, "init")
-	build := exec.Command("go", "test", "-c", "-ldflags", "-s -w", "-o", guest, ".")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0", "GOARCH=amd64")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
-	program, err := os.ReadFile(guest)
-	if err != nil {
-		t.Fatal(err)
-	}
-	initrd := filepath.Join(dir, "initrd")
-	if err := os.WriteFile(initrd, archive(program), 0o600); err != nil {
-		t.Fatal(err)
+	if len(kernels) == 0 {
+		missing(t, "kernels, which bpf/kernels.sh fetches")
 	}
 	for _, kernel := range kernels {
 		t.Run(strings.TrimPrefix(filepath.Base(kernel), "vmlinuz-"), func(t *testing.T) {
+			m := machines["amd64"]
+			if strings.HasSuffix(kernel, "-arm64") {
+				m = machines["arm64"]
+			}
+			qemu, err := exec.LookPath(m.qemu)
+			if err != nil {
+				missing(t, m.qemu)
+			}
 			ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 			defer cancel()
-			// Emulated, which works everywhere.
-			c := exec.CommandContext(ctx, qemu, "-machine", "accel=tcg", "-cpu", "max", "-m", "768", "-smp", "2", "-nographic", "-no-reboot",
-				"-nic", "none", "-kernel", kernel, "-initrd", initrd, "-append", "console=ttyS0 quiet panic=-1 rdinit=/init")
+			c := exec.CommandContext(ctx, qemu, append(strings.Fields(m.flags), "-m", "768", "-smp", "2", "-nographic", "-no-reboot", "-nic", "none",
+				"-kernel", kernel, "-initrd", guest(t, m.architecture), "-append", "console="+m.console+" quiet panic=-1 rdinit=/init")...)
 			out, err := c.CombinedOutput()
 			if err != nil || !bytes.Contains(out, []byte(passed)) {
 				t.Fatalf("%v\n%s", err, out[max(0, len(out)-16384):])

@@ -28,7 +28,7 @@ install clang-14 clang-14 llvm-strip-14 llvm-14 /usr/include/bpf/bpf_helpers.h l
 	echo 'test: no clang-14 here: the programs for the kernel are not compiled again' >&2
 
 # Kernels that the programs are loaded into, in a virtual machine.
-install qemu-system-x86_64 qemu-system-x86
+install qemu-system-x86_64 qemu-system-x86 qemu-system-aarch64 qemu-system-arm
 if command -v qemu-system-x86_64 >/dev/null && command -v apt-get >/dev/null; then
 	bpf/kernels.sh || echo 'test: other kernels cannot be fetched' >&2
 fi
