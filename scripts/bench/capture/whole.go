@@ -42,9 +42,9 @@ func whole(text *strings.Builder, agent string) (best int, err error) {
 	fmt.Fprintf(text, `### The whole sensor: Modbus exchanges of %d controllers beside 5 Gbit/s of bulk
 
 `+"`spanwatch-agent run`"+` in mode %s with one worker. Kernel and sensor share the second processor, where receiving goes
-first; the sender has the other. %d rounds of %v for each rate, medians. Every packet
-is accounted for: sent = counted by the kernel + not arrived (the 256 places of the virtual interface's queue were taken, as its
-driver counts); passed on = read + dropped by the ring. Lost are messages that arrived and were not read.
+first; the sender has the other. %d rounds of %v for each rate, medians. Every packet is accounted for: sent = counted by the
+kernel + not arrived (the 256 places of the virtual interface's queue were taken, as its driver counts); passed on = read +
+dropped by the ring. Lost are messages that arrived and were not read.
 
 | offered, packets/s | sent, packets/s | not arrived | arrived | dropped by the ring | lost | rounds without loss | accounted for | sensor's CPU, µs a message | bulk, Gbit/s |
 | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |
