@@ -36,26 +36,9 @@ var conduitList = cli.List[graph.Conduit]{
 
 // withZones adds to the command that shows edges the flag that shows what passes between zones instead.
 func withZones(cmd *cobra.Command) *cobra.Command {
-	matrix := listCommand(&cobra.Command{}, conduitList, func(snap *state.Snapshot) ([]graph.Conduit, error) {
+	return instead(cmd, "zones", "show what passes between zones, and within them", listCommand(&cobra.Command{}, conduitList, func(snap *state.Snapshot) ([]graph.Conduit, error) {
 		return graph.Conduits(snap.Edges), nil
-	}, nil)
-	var zones bool
-	edges := cmd.RunE
-	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		if !zones {
-			return edges(cmd, args)
-		}
-		for _, flag := range []string{"state", "format", "wide", "sort", "limit", "watch"} {
-			if f := cmd.Flags().Lookup(flag); f.Changed {
-				if err := matrix.Flags().Set(flag, f.Value.String()); err != nil {
-					return cli.Usagef("--%s: %w", flag, err)
-				}
-			}
-		}
-		return matrix.RunE(cmd, args)
-	}
-	cmd.Flags().BoolVar(&zones, "zones", false, "show what passes between zones, and within them")
-	return cmd
+	}, nil))
 }
 
 var reachList = cli.List[graph.Reached]{

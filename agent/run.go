@@ -49,7 +49,6 @@ SIGHUP makes it read the file of verdicts again.`,
 			if err := o.settle(cmd); err != nil {
 				return err
 			}
-			sensor.BoundMemory()
 			return o.start(cmd.Context(), cli.Logger())
 		},
 	}

@@ -19,25 +19,6 @@ import (
 // defaultState is where a sensor that runs as a service keeps its state.
 const defaultState = "/var/lib/spanwatch/agent"
 
-// show makes a command that reads the state directory and shows one kind of record.
-func show(cmd *cobra.Command, formats []string, write func(io.Writer, state.Snapshot, string) error) *cobra.Command {
-	var dir, format string
-	cmd.Args = cli.Arguments(cobra.NoArgs)
-	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		if err := cli.CheckFormat(format, formats...); err != nil {
-			return err
-		}
-		snap, err := known(cmd, dir)
-		if err != nil {
-			return err
-		}
-		return write(os.Stdout, snap, format)
-	}
-	cmd.Flags().StringVar(&dir, "state", defaultState, "the sensor's state directory")
-	cli.FormatFlag(cmd, &format, formats...)
-	return cmd
-}
-
 // picker chooses the records of one kind that the flags of a list ask for, and refuses flags that cannot be meant.
 type picker[R any] func(*state.Snapshot) ([]R, error)
 
@@ -80,6 +61,28 @@ func listCommand[R any](cmd *cobra.Command, list cli.List[R], pick picker[R], dr
 	cmd.Flags().StringVar(&dir, "state", defaultState, "the sensor's state directory")
 	cli.ViewFlags(cmd, &view, formats...)
 	cmd.Flags().BoolVar(&watch, "watch", false, "go on: redraw the list on a terminal, print what is new elsewhere, until Ctrl-C")
+	return cmd
+}
+
+// instead adds to a list a flag that shows another list in its place.
+func instead(cmd *cobra.Command, name, usage string, other *cobra.Command) *cobra.Command {
+	var chosen bool
+	first := cmd.RunE
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if !chosen {
+			return first(cmd, args)
+		}
+		for _, flag := range []string{"state", "format", "wide", "sort", "limit", "watch"} {
+			if f := cmd.Flags().Lookup(flag); f.Changed {
+				if err := other.Flags().Set(flag, f.Value.String()); err != nil {
+					return cli.Usagef("--%s: %w", flag, err)
+				}
+			}
+		}
+		other.SetContext(cmd.Context())
+		return other.RunE(other, args)
+	}
+	cmd.Flags().BoolVar(&chosen, name, false, usage)
 	return cmd
 }
 

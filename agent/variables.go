@@ -3,7 +3,6 @@ package main
 import (
 	"cmp"
 	"fmt"
-	"io"
 	"slices"
 	"strconv"
 	"strings"
@@ -19,15 +18,14 @@ import (
 
 // variableFilter says which variables are shown.
 type variableFilter struct {
-	device, object string
-	changed        bool
-	history        bool
-	limit          int
+	device, object, kind, zone string
+	changed                    bool
+	from                       since
 }
 
 func variablesCommand() *cobra.Command {
 	var f variableFilter
-	cmd := show(&cobra.Command{
+	cmd := listCommand(&cobra.Command{
 		Use:   "variables",
 		Short: "Show the process variables: values, who wrote them, how they behave",
 		Long: `Show what registers, coils, data blocks, nodes and points of the site's devices hold:
@@ -38,60 +36,72 @@ With --history it shows the changes of each variable in place of the variable: w
 the value was before and after, and who wrote it.`,
 		Example: `  spanwatch-agent variables --state ./state --device 10.20.10.11 --changed
   spanwatch-agent variables --state ./state --object 'holding-register 0' --history
+  spanwatch-agent variables --zone cell1 --since 5m --watch
   spanwatch-agent variables --state ./state --format json | jq 'select(.stale)'`,
-	}, cli.Formats, f.write)
+	}, variableList, f.variables, nil)
 	flags := cmd.Flags()
-	flags.StringVar(&f.device, "device", "", "only of this device: its id, or one of its addresses")
+	flags.StringVar(&f.device, "device", "", "only of this device: address, network, id, or a part of the name")
 	flags.StringVar(&f.object, "object", "", "only objects whose name contains this text")
+	flags.StringVar(&f.kind, "type", "", "only of devices of this type: "+strings.Join(inventory.Types(), ", "))
+	flags.StringVar(&f.zone, "zone", "", "only of devices in this zone")
 	flags.BoolVar(&f.changed, "changed", false, "only variables whose value changed, or that somebody tried to write")
-	flags.BoolVar(&f.history, "history", false, "show the changes of each variable")
-	flags.IntVar(&f.limit, "limit", 0, "show at most so many (default: all)")
-	return cmd
+	f.from.flag(flags, "variables seen, or changes,")
+	return instead(cmd, "history", "show the changes of each variable", listCommand(&cobra.Command{}, changeList, f.changes, nil))
 }
 
-func (f *variableFilter) write(out io.Writer, snap state.Snapshot, format string) error {
-	if f.limit < 0 {
-		return cli.Usagef("--limit %d: choose 1 or more", f.limit)
+// variables gives the variables that are asked for.
+func (f *variableFilter) variables(snap *state.Snapshot) ([]process.Variable, error) {
+	start, fits, err := f.settle(snap)
+	if err != nil {
+		return nil, err
 	}
+	return f.load(snap, func(v *process.Variable) bool { return fits(v) && (v.LastTime == nil || !v.LastTime.Before(start)) })
+}
+
+// changes gives the changes of the variables that are asked for.
+func (f *variableFilter) changes(snap *state.Snapshot) ([]changed, error) {
+	start, fits, err := f.settle(snap)
+	if err != nil {
+		return nil, err
+	}
+	list, err := f.load(snap, fits)
+	return filtered(changesOf(list), func(c *changed) bool { return !c.Time.Before(start) }), err
+}
+
+// settle checks the flags, and gives the time from which on something is asked for, and what variables are.
+func (f *variableFilter) settle(snap *state.Snapshot) (start time.Time, fits func(*process.Variable) bool, err error) {
+	if err := firstError(oneOf("type", f.kind, inventory.Types()), oneOf("zone", f.zone, zones(snap))); err != nil {
+		return start, nil, err
+	}
+	of := newWho(f.device, snap)
+	devices := make(map[string]bool)
+	addresses := make(map[string]bool) // the variables of a unit behind a gateway bear the gateway's
+	for i := range snap.Devices {
+		d := &snap.Devices[i]
+		if (f.kind == "" || d.Type == f.kind) && (f.zone == "" || d.Zone == f.zone) && of.is(d.ID, "") {
+			devices[d.ID] = true
+			for _, a := range slices.Concat(d.IPs, d.MACs) {
+				addresses[a] = true
+			}
+		}
+	}
+	all := f.kind == "" && f.zone == "" && f.device == ""
+	return f.from.from(snap), func(v *process.Variable) bool {
+		return (all || devices[v.Device] || addresses[v.IP]) && (!f.changed || v.Changes > 0 || len(v.History) > 0) && contains(v.Object, f.object)
+	}, nil
+}
+
+func (f *variableFilter) load(snap *state.Snapshot, fits func(*process.Variable) bool) (list []process.Variable, err error) {
 	p := process.New(process.Unbounded, nil)
 	if err := p.Load(snap.Process); err != nil {
-		return err
+		return nil, err
 	}
-	addresses := f.addresses(snap.Devices)
-	var list []process.Variable
 	for v := range p.Variables() {
-		if f.limit > 0 && len(list) >= f.limit {
-			break
-		}
-		if f.wants(&v, addresses) {
+		if fits(&v) {
 			list = append(list, v)
 		}
 	}
-	if f.history {
-		return changeList.Write(out, format, changesOf(list))
-	}
-	return variableList.Write(out, format, list)
-}
-
-// addresses gives all addresses of the device that is asked for.
-func (f *variableFilter) addresses(devices []inventory.Device) []string {
-	list := []string{f.device}
-	for i := range devices {
-		if d := &devices[i]; d.ID == f.device || slices.Contains(d.IPs, f.device) || slices.Contains(d.MACs, f.device) {
-			list = slices.Concat(list, d.IPs, d.MACs, []string{d.ID})
-		}
-	}
-	return list
-}
-
-func (f *variableFilter) wants(v *process.Variable, addresses []string) bool {
-	switch {
-	case f.device != "" && !slices.Contains(addresses, v.IP) && v.Device != f.device:
-		return false
-	case f.changed && v.Changes == 0 && len(v.History) == 0:
-		return false
-	}
-	return strings.Contains(strings.ToLower(v.Object), strings.ToLower(f.object))
+	return list, nil
 }
 
 // changed is one change of a variable, as it is listed.

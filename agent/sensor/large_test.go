@@ -103,7 +103,7 @@ func (s *largeSite) facts(n int) []protocols.Fact {
 	}
 }
 
-// round shows an analyst one round of all that the site says.
+// round shows an analyst one round of all that the site says, batch by batch.
 func (s *largeSite) round(an *analyst, round int) {
 	for client := range s.devices {
 		b := new(pipeline.Batch)
@@ -185,7 +185,6 @@ func BenchmarkSite(b *testing.B) {
 // starts on what was saved, within the memory that a sensor takes.
 func BenchmarkWholeSite(b *testing.B) {
 	for b.Loop() {
-		BoundMemory()
 		debug.FreeOSMemory()
 		idle, _ := resident(b)
 		s := largeSite{10_000}
@@ -200,6 +199,7 @@ func BenchmarkWholeSite(b *testing.B) {
 			took[0] = time.Since(began)
 			for round := from; round < to; round++ {
 				s.round(run.an, round)
+				boundMemory() // as every save does
 			}
 			began = time.Now()
 			if err := demand(run.w, run.an); err != nil {

@@ -100,6 +100,7 @@ func newWriter(dir *directory, up *link, judged bool, log *slog.Logger) *writer 
 		unraised: make(map[string]*detect.Alert), seed: maphash.MakeSeed(), told: make(map[uint64]bool),
 	}
 	w.saving.Store(new(saving))
+	boundMemory()
 	dir.state.Join(joining(func() bool { return w.judging }))
 	go func() {
 		defer close(w.done)
@@ -111,6 +112,7 @@ func newWriter(dir *directory, up *link, judged bool, log *slog.Logger) *writer 
 			if j.last {
 				w.sums = tally{}
 			}
+			boundMemory()
 		}
 	}()
 	return w

@@ -16,11 +16,14 @@ const withVariables = 2
 // maxVariables bounds the variables of one device, unpacked, in bytes: more than package process ever writes.
 const maxVariables = 64 << 20
 
+// packWindow is how far back packing looks for what is alike, in bytes: the variables of a device are not many.
+const packWindow = 128 << 10
+
 func saveVariables(tx *sql.Tx, saved []process.Saved) (err error) {
 	if len(saved) == 0 {
 		return nil
 	}
-	pack, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1))
+	pack, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1), zstd.WithWindowSize(packWindow))
 	if err != nil {
 		return err
 	}
