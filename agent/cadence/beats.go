@@ -7,11 +7,11 @@ const slots = 4
 
 // Beats times what is done again and again, one Pace for each thing: of all things the first by order, so that which are
 // timed does not depend on what came first. The zero value times nothing yet.
-type Beats[K any] struct {
+type Beats[K comparable] struct {
 	all []beat[K]
 }
 
-type beat[K any] struct {
+type beat[K comparable] struct {
 	key  K
 	pace Pace
 }
@@ -19,16 +19,15 @@ type beat[K any] struct {
 // Add tells that something was done. Compare orders things; room says whether memory for one more may be taken. Add
 // reports whether it was.
 func (b *Beats[K]) Add(key K, at time.Time, compare func(a, b K) int, room bool) (taken bool) {
-	k := 0
-	for ; k < len(b.all); k++ {
-		order := compare(key, b.all[k].key)
-		if order == 0 {
+	for k := range b.all {
+		if b.all[k].key == key {
 			b.all[k].pace.Add(at)
 			return false
 		}
-		if order < 0 {
-			break
-		}
+	}
+	k := 0
+	for k < len(b.all) && compare(key, b.all[k].key) > 0 {
+		k++
 	}
 	if k == slots || len(b.all) < slots && !room {
 		return false

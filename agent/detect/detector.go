@@ -58,6 +58,7 @@ type Detector struct {
 	inventory *inventory.Inventory
 	graph     *graph.Graph
 	deeds     deeds
+	recent    [2][256]recent // by who acts and conversation
 	memory    memory
 	book      *book
 	suspects  map[protocols.Address]*suspect
@@ -176,7 +177,7 @@ func (d *Detector) Event(e *protocols.Event) {
 	if int(e.Action) >= actionCount || e.Action == protocols.ActionNone {
 		return
 	}
-	r := d.record(e.Conv.Client, e.Conv.Server, e.Time)
+	r := d.between(e.Conv, protocols.Client, e.Time)
 	before, after := d.memory.event(r.target, e)
 	news := r.did(e, before, after)
 	d.deeds.used(r)
@@ -191,7 +192,7 @@ func (d *Detector) Event(e *protocols.Event) {
 		d.serves(service{e.Conv.Transport, e.Conv.Server.Port})
 	}
 	// Who answers is in contact too: a compromised controller feeds those that ask it.
-	served := d.record(e.Conv.Server, e.Conv.Client, e.Time)
+	served := d.between(e.Conv, protocols.Server, e.Time)
 	news = served.answered(e)
 	d.deeds.used(served)
 	d.look(served, news, LevelContact, last)
@@ -208,6 +209,28 @@ func (d *Detector) serves(s service) {
 	if d.portsOT[s] {
 		d.portOT = s
 	}
+}
+
+// recent is a record that was asked for not long ago, as long as none was forgotten since.
+type recent struct {
+	conv    *protocols.Conversation
+	record  *record
+	evicted uint64
+}
+
+// between gives the record of what one end of a conversation did to the other, creating it.
+func (d *Detector) between(c *protocols.Conversation, actor protocols.Side, at time.Time) *record {
+	m := &d.recent[actor][c.ID%uint64(len(d.recent[actor]))]
+	if m.conv == c && m.evicted == d.deeds.evicted {
+		return m.record
+	}
+	from, to := c.Client, c.Server
+	if actor == protocols.Server {
+		from, to = to, from
+	}
+	r := d.record(from, to, at)
+	*m = recent{conv: c, record: r, evicted: d.deeds.evicted}
+	return r
 }
 
 // record gives the record of a pair, creating it.

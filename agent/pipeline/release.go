@@ -37,19 +37,19 @@ func newRelease(workers int, sink func(*Batch) error) *release {
 		sink: sink, marks: make([]time.Time, workers), ended: make([]bool, workers), open: workers,
 		events: queue[protocols.Event]{
 			at: func(e *protocols.Event) time.Time { return e.Time },
-			order: func(x, y protocols.Event) int {
+			order: func(x, y *protocols.Event) int {
 				return cmp.Or(x.Time.Compare(y.Time), cmp.Compare(x.Source, y.Source), cmp.Compare(x.Place(), y.Place()))
 			},
 		},
 		flows: queue[protocols.Flow]{
 			at: func(f *protocols.Flow) time.Time { return f.Last },
-			order: func(x, y protocols.Flow) int {
+			order: func(x, y *protocols.Flow) int {
 				return cmp.Or(x.Last.Compare(y.Last), cmp.Compare(x.Source, y.Source), cmp.Compare(x.Frame, y.Frame), cmp.Compare(x.Conv.ID, y.Conv.ID))
 			},
 		},
 		notices: queue[protocols.Notice]{
 			at: func(n *protocols.Notice) time.Time { return n.Time },
-			order: func(x, y protocols.Notice) int {
+			order: func(x, y *protocols.Notice) int {
 				return cmp.Or(x.Time.Compare(y.Time), cmp.Compare(x.Source, y.Source), cmp.Compare(x.Frame, y.Frame))
 			},
 		},
@@ -137,7 +137,7 @@ func (r *release) done() []lent {
 // queue holds records until they are due.
 type queue[T any] struct {
 	at    func(*T) time.Time
-	order func(x, y T) int
+	order func(x, y *T) int
 	held  []T
 }
 
@@ -149,7 +149,7 @@ func (q *queue[T]) until(dst []T, mark time.Time, all bool) []T {
 	if len(q.held) == 0 {
 		return dst
 	}
-	slices.SortStableFunc(q.held, q.order)
+	arrange(q.held, q.order)
 	n := len(q.held)
 	if !all {
 		n, _ = slices.BinarySearchFunc(q.held, mark, func(record T, mark time.Time) int {
@@ -164,4 +164,34 @@ func (q *queue[T]) until(dst []T, mark time.Time, all bool) []T {
 	clear(q.held[rest:])
 	q.held = q.held[:rest]
 	return dst
+}
+
+// arrange sorts records; those that compare equal keep their order. Records are large, and mostly in order or nearly so:
+// their places are sorted, and each record that moves does so once.
+func arrange[T any](list []T, order func(x, y *T) int) {
+	for i := 1; ; i++ {
+		if i >= len(list) {
+			return
+		}
+		if order(&list[i-1], &list[i]) > 0 {
+			break
+		}
+	}
+	places := make([]int32, len(list))
+	for i := range places {
+		places[i] = int32(i)
+	}
+	slices.SortFunc(places, func(a, b int32) int { return cmp.Or(order(&list[a], &list[b]), cmp.Compare(a, b)) })
+	for i := range places {
+		if int(places[i]) == i {
+			continue
+		}
+		moved, to := list[i], i // the record at places[to] comes to place to, and so round
+		for int(places[to]) != i {
+			from := int(places[to])
+			list[to], places[to] = list[from], int32(to)
+			to = from
+		}
+		list[to], places[to] = moved, int32(to)
+	}
 }

@@ -229,12 +229,11 @@ func merge(dst *Batch, parts []*Batch) {
 // order puts a batch into the order of capture. Frames are numbered within their source; several sources are merged by
 // time, as the reader merged them. All that one frame gave comes from one worker, in its order.
 func order(b *Batch) {
-	sources := make(map[uint16]bool)
+	byFrame := true
 	for i := range b.Events {
-		sources[b.Events[i].Source] = true
+		byFrame = byFrame && b.Events[i].Source == b.Events[0].Source
 	}
-	byFrame := len(sources) <= 1
-	slices.SortStableFunc(b.Events, func(x, y protocols.Event) int {
+	arrange(b.Events, func(x, y *protocols.Event) int {
 		if byFrame {
 			return cmp.Compare(x.Place(), y.Place())
 		}
