@@ -22,7 +22,7 @@ install() {
 }
 install protoc protobuf-compiler node nodejs npm npm chromium chromium shellcheck shellcheck ip iproute2 gcc gcc systemd-analyze systemd \
 	podman podman buildah buildah runc runc \
-	rpm2cpio rpm2cpio cpio cpio qemu-aarch64-static qemu-user-static
+	rpm2cpio rpm2cpio cpio cpio qemu-aarch64-static qemu-user-static systemd-nspawn systemd-container nsenter util-linux pgrep procps
 # The programs for the kernel are compiled with the compiler of Debian 12; elsewhere what is committed is taken as it is.
 install clang-14 clang-14 llvm-strip-14 llvm-14 /usr/include/bpf/bpf_helpers.h libbpf-dev ||
 	echo 'test: no clang-14 here: the programs for the kernel are not compiled again' >&2
