@@ -36,7 +36,10 @@ func crashing(n int) Snapshot {
 	moment := at.Add(time.Duration(n) * time.Second)
 	for i := range 20 + n%7 {
 		snap.Devices = append(snap.Devices, inventory.Device{ID: fmt.Sprint("d", i), LastSeen: moment, Names: []string{strings.Repeat("x", 500)}})
-		snap.Edges = append(snap.Edges, graph.Edge{Client: fmt.Sprint("d", i), Server: "s", LastSeen: moment})
+		snap.Edges = append(snap.Edges, graph.Edge{
+			ID: fmt.Sprint("e", i), Client: fmt.Sprint("d", i), Server: "s", LastSeen: moment, Packets: uint64(n), Baseline: graph.BaselineNew,
+			Acts: []graph.Act{{Action: "write", Count: uint64(n), Baseline: graph.BaselineNew}},
+		})
 	}
 	snap.Alerts = []detect.Alert{{ID: "a", LastTime: moment, Revision: uint64(n)}}
 	snap.Coverage = []graph.Coverage{{Packets: uint64(n), Total: true}}
@@ -54,12 +57,21 @@ func saveForever(dir string) error {
 		return err
 	}
 	for n++; ; n++ {
+		if n%decideEvery == 0 {
+			// The operator approves one edge after the other, in a process that may end as well.
+			if err := Decide(dir, graph.Decision{What: graph.DecisionApprove, Edge: fmt.Sprint("e", n/decideEvery%20), Note: strings.Repeat("z", n%700)}); err != nil {
+				return err
+			}
+		}
 		if _, err := s.Save(crashing(n)); err != nil {
 			return err
 		}
 		fmt.Println(n)
 	}
 }
+
+// decideEvery is after how many saves something is decided.
+const decideEvery = 5
 
 // saves tells how many saves a state has seen, and fails where its records are not those of one save.
 func saves(s *State) (int, error) {
@@ -76,6 +88,19 @@ func saves(s *State) (int, error) {
 	for _, d := range snap.Devices {
 		if d.LastSeen.Equal(want.Devices[0].LastSeen) {
 			latest++
+		}
+	}
+	for _, e := range snap.Edges {
+		var k int
+		if _, err := fmt.Sscanf(e.ID, "e%d", &k); err != nil {
+			return 0, err
+		}
+		approved := false
+		for d := decideEvery; d <= n && !approved; d += decideEvery {
+			approved = d/decideEvery%20 == k
+		}
+		if state := e.Baseline; e.Packets == uint64(n) && approved && (state != graph.BaselineApproved || e.Acts[0].Baseline != state) {
+			return 0, fmt.Errorf("save %d: edge %s is %s, action %s, though it was approved", n, e.ID, state, e.Acts[0].Baseline)
 		}
 	}
 	if latest != len(want.Devices) {

@@ -1,7 +1,6 @@
 package state
 
 import (
-	"bufio"
 	"bytes"
 	"encoding/json"
 	"errors"
@@ -32,15 +31,38 @@ func Decide(dir string, decisions ...graph.Decision) error {
 			return fmt.Errorf("state: decision: %w", err)
 		}
 	}
-	path := filepath.Join(dir, decisionsFile)
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+	f, err := os.OpenFile(filepath.Join(dir, decisionsFile), os.O_CREATE|os.O_RDWR|os.O_APPEND, 0o600)
 	if err != nil {
 		return fmt.Errorf("state: decision: %w", err)
 	}
-	_, err = f.Write(lines.Bytes()) // at once, so that two who decide do not mix their lines
-	err = errors.Join(err, f.Sync(), owned(f, dir), f.Close())
-	if err != nil {
+	if err := errors.Join(add(f, lines.Bytes()), owned(f, dir), f.Close()); err != nil {
 		return fmt.Errorf("state: decision: %w", err)
+	}
+	return nil
+}
+
+// add adds whole lines to a file, or nothing. What the end of a machine cut short is taken away: nobody was told that it
+// was written.
+func add(f *os.File, lines []byte) error {
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX); err != nil { // until it is closed
+		return err
+	}
+	text, err := io.ReadAll(io.LimitReader(f, maxDecisions))
+	if err != nil {
+		return err
+	}
+	whole := int64(bytes.LastIndexByte(text, '\n') + 1)
+	if whole < int64(len(text)) {
+		if err := f.Truncate(whole); err != nil {
+			return err
+		}
+	}
+	if whole+int64(len(lines)) > maxDecisions {
+		return fmt.Errorf("the log of decisions has %d bytes, and no more than %d are read: move old lines away", whole, maxDecisions)
+	}
+	_, err = f.Write(lines)
+	if err = errors.Join(err, f.Sync()); err != nil {
+		return errors.Join(err, f.Truncate(whole))
 	}
 	return nil
 }
@@ -107,20 +129,25 @@ func readDecisions(path string) ([]graph.Decision, error) {
 		return nil, fmt.Errorf("state: decisions: %w", err)
 	}
 	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, maxDecisions))
+	if err != nil {
+		return nil, fmt.Errorf("state: decisions: %w", err)
+	}
 	var all []graph.Decision
-	lines := bufio.NewScanner(io.LimitReader(f, maxDecisions))
-	for n := 1; lines.Scan(); n++ {
-		if len(bytes.TrimSpace(lines.Bytes())) == 0 {
+	n := 0
+	for line := range bytes.Lines(text) {
+		n++
+		if len(bytes.TrimSpace(line)) == 0 {
 			continue
 		}
 		var d graph.Decision
-		if err := json.Unmarshal(lines.Bytes(), &d); err != nil {
+		if err := json.Unmarshal(line, &d); err != nil {
+			if !bytes.HasSuffix(line, []byte("\n")) {
+				break // being written, or cut short
+			}
 			return nil, fmt.Errorf("state: %s:%d is no decision: %w: mend or remove the line", path, n, err)
 		}
 		all = append(all, d)
-	}
-	if err := lines.Err(); err != nil {
-		return nil, fmt.Errorf("state: decisions: %w", err)
 	}
 	return all, nil
 }

@@ -74,3 +74,57 @@ func TestDecisionsHoldForLaterRuns(t *testing.T) {
 		t.Errorf("with a spoiled log: %s", got)
 	}
 }
+
+// TestDecisionsCutShort: half a line, as the end of a machine leaves it, is no decision, and the next one takes its place.
+func TestDecisionsCutShort(t *testing.T) {
+	dir := t.TempDir()
+	if err := Decide(dir, graph.Decision{What: graph.DecisionApprove, Edge: "e1"}); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(dir, decisionsFile)
+	whole, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, append(whole, whole[:len(whole)/2]...), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if all, err := readDecisions(path); err != nil || len(all) != 1 {
+		t.Errorf("%d decisions, %v", len(all), err)
+	}
+	if err := Decide(dir, graph.Decision{What: graph.DecisionApprove, Edge: "e2"}); err != nil {
+		t.Fatal(err)
+	}
+	if all, err := readDecisions(path); err != nil || len(all) != 2 || all[1].Edge != "e2" {
+		t.Errorf("%+v, %v", all, err)
+	}
+}
+
+// TestDecisionsOnAFullDisk: a decision for which there is no room is refused, and spoils none of those before.
+func TestDecisionsOnAFullDisk(t *testing.T) {
+	disk := smallDisk(t, "size=64k")
+	if err := Decide(disk, graph.Decision{What: graph.DecisionApprove, Edge: "e1"}); err != nil {
+		t.Fatal(err)
+	}
+	ballast := filepath.Join(disk, "ballast")
+	if err := os.WriteFile(ballast, make([]byte, 64<<10), 0o600); err == nil {
+		t.Fatal("the disk is not full")
+	}
+	long := graph.Decision{What: graph.DecisionApprove, Edge: "e2", Note: strings.Repeat("x", 10_000)}
+	if err := Decide(disk, long); err == nil {
+		t.Error("a full disk took a decision")
+	}
+	path := filepath.Join(disk, decisionsFile)
+	if all, err := readDecisions(path); err != nil || len(all) != 1 {
+		t.Errorf("%d decisions, %v", len(all), err)
+	}
+	if err := os.Remove(ballast); err != nil {
+		t.Fatal(err)
+	}
+	if err := Decide(disk, long); err != nil {
+		t.Fatal(err)
+	}
+	if all, err := readDecisions(path); err != nil || len(all) != 2 {
+		t.Errorf("with room again: %d decisions, %v", len(all), err)
+	}
+}

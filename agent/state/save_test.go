@@ -142,22 +142,138 @@ func TestSavesAddUpLikeAMap(t *testing.T) {
 	})
 }
 
-func TestOlderSchemaIsReadAndMigrated(t *testing.T) {
-	dir := t.TempDir()
+// written makes a state directory of the statements that stand in a file.
+func written(t *testing.T, script string) (dir string) {
+	t.Helper()
+	dir = t.TempDir()
 	db, err := sql.Open("sqlite", filepath.Join(dir, "state.db"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	script, err := os.ReadFile(filepath.Join("testdata", "schema1.sql"))
+	text, err := os.ReadFile(filepath.Join("testdata", script))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := db.Exec(string(script)); err != nil {
+	if _, err := db.Exec(string(text)); err != nil {
 		t.Fatal(err)
 	}
 	if err := db.Close(); err != nil {
 		t.Fatal(err)
 	}
+	return dir
+}
+
+// TestEverySchemaOpens: what sensors of each schema left, after the same capture, is read as it is, taken up by a run, and
+// joined by what that sees.
+func TestEverySchemaOpens(t *testing.T) {
+	for version := 1; version <= schema; version++ {
+		t.Run(fmt.Sprint("schema ", version), func(t *testing.T) {
+			dir := written(t, fmt.Sprintf("schema%d.sql", version))
+			before := read(t, dir)
+			ips := make(map[string]bool)
+			for _, d := range before.Devices {
+				for _, ip := range d.IPs {
+					ips[ip] = true
+				}
+			}
+			if len(before.Devices) != 3 || len(before.Edges) != 2 || len(before.Coverage) != 3 || !ips["10.20.10.11"] || before.Site != "Plant1" {
+				t.Fatalf("%d devices, %d edges and %d records of coverage of %s", len(before.Devices), len(before.Edges), len(before.Coverage), before.Site)
+			}
+			if has := len(before.Process) > 0; has != (version >= withVariables) {
+				t.Errorf("process variables: %v", has)
+			}
+			s, err := Open(dir, "")
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer s.Close()
+			resumed, err := s.Resume()
+			if err != nil || resumed.Begun.IsZero() || resumed.Begun.After(before.Edges[0].FirstSeen) || len(resumed.Process) != len(before.Process) {
+				t.Errorf("%v, %d devices with variables, %v", resumed.Begun, len(resumed.Process), err)
+			}
+			s.Join(Joining{
+				Device: func(now, before *inventory.Device) { now.FirstSeen = before.FirstSeen },
+				Edge:   func(now, before *graph.Edge) { now.Packets += before.Packets },
+			})
+			again := Snapshot{Devices: []inventory.Device{before.Devices[0]}, Edges: []graph.Edge{before.Edges[0]}}
+			again.Devices[0].FirstSeen = time.Now()
+			if _, err := s.Save(again); err != nil {
+				t.Fatal(err)
+			}
+			after, err := s.Load()
+			if err != nil || len(after.Devices) != 3 || len(after.Edges) != 2 || !after.Devices[0].FirstSeen.Equal(before.Devices[0].FirstSeen) || after.Edges[0].Packets != 2*before.Edges[0].Packets {
+				t.Errorf("%d devices, %d edges, %v", len(after.Devices), len(after.Edges), err)
+			}
+		})
+	}
+}
+
+// TestPartsAreOneSave: what no part of a save has any more is removed, once the save before had it no more either.
+func TestPartsAreOneSave(t *testing.T) {
+	s := open1(t, t.TempDir())
+	parts := func(ids ...string) (removed int) {
+		t.Helper()
+		for k, id := range ids {
+			c, err := s.SavePart(Snapshot{Devices: []inventory.Device{{ID: id}}}, k == len(ids)-1)
+			if err != nil {
+				t.Fatal(err)
+			}
+			removed += c.Removed
+		}
+		return removed
+	}
+	if n := parts("a", "b", "c"); n != 0 {
+		t.Errorf("%d removed", n)
+	}
+	if n := parts("a", "c"); n != 0 {
+		t.Errorf("%d removed, though it may have slipped through", n)
+	}
+	if n := parts("c", "a"); n != 1 {
+		t.Errorf("%d removed, want what is gone for good", n)
+	}
+	if n := parts("a"); n != 1 {
+		t.Errorf("%d removed by a save in one part, want 1", n)
+	}
+	if got, err := s.Load(); err != nil || len(got.Devices) != 1 || got.Devices[0].ID != "a" {
+		t.Errorf("%+v, %v", got.Devices, err)
+	}
+}
+
+// TestEarlierRunsJoinOnce: however often a run saves, what it knows is joined with what the runs before knew, and not with
+// what it said itself.
+func TestEarlierRunsJoinOnce(t *testing.T) {
+	dir := t.TempDir()
+	saveOnce := func(packets ...uint64) (last uint64) {
+		s, err := Open(dir, "Plant1")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.Close()
+		s.Join(Joining{Edge: func(now, before *graph.Edge) { now.Packets += before.Packets }})
+		for _, n := range packets {
+			e := graph.Edge{Client: "c", Server: "d", Packets: n}
+			if _, err := s.Save(Snapshot{Edges: []graph.Edge{e}}); err != nil {
+				t.Fatal(err)
+			}
+			if joined, err := s.JoinedEdge(e); err != nil {
+				t.Fatal(err)
+			} else {
+				last = joined.Packets
+			}
+		}
+		snap, err := s.Load()
+		if err != nil || snap.Edges[0].Packets != last {
+			t.Fatalf("%d packets are told, %d saved, %v", last, snap.Edges[0].Packets, err)
+		}
+		return last
+	}
+	if a, b, c := saveOnce(10), saveOnce(1, 2, 3), saveOnce(5); a != 10 || b != 13 || c != 18 {
+		t.Errorf("%d, %d and %d packets, want 10, 13 and 18", a, b, c)
+	}
+}
+
+func TestOlderSchemaIsReadAndMigrated(t *testing.T) {
+	dir := written(t, "first.sql")
 	want := Snapshot{Site: "Plant1", Devices: []inventory.Device{{ID: "d1"}}, Coverage: []graph.Coverage{
 		{ClientIP: "10.0.0.5", Port: 502, Packets: 9}, {ClientIP: "10.0.0.40", Port: 502, Packets: 7}, {Total: true, Packets: 16},
 	}}
