@@ -77,7 +77,11 @@ dropped by the ring. Lost are messages that arrived and were not read.
 			}
 		}
 	}
-	fmt.Fprintf(text, "\nThe highest rate at which most rounds lost nothing of what arrived: %d packets a second; at which, besides, everything arrived: %d.\n\n", best, whole)
+	besides := "none"
+	if whole > 0 {
+		besides = strconv.Itoa(whole)
+	}
+	fmt.Fprintf(text, "\nThe highest rate at which most rounds lost nothing of what arrived: %d packets a second; at which, besides, everything arrived: %s.\n\n", best, besides)
 	return best, nil
 }
 
