@@ -145,8 +145,9 @@ const (
 	FactRole        FactKey = "role" // a contracts.md device type: "plc", "hmi", "engineering-station", …
 	FactMode        FactKey = "mode" // operating mode: "run", "stop", …
 	FactApplication FactKey = "application"
-	FactModule      FactKey = "module" // a module in the rack: Value is its designation, Module its place
-	FactPlant       FactKey = "plant"  // plant designation
+	FactModule      FactKey = "module"  // a module in the rack: Value is its designation, Module its place
+	FactPlant       FactKey = "plant"   // plant designation
+	FactProduct     FactKey = "product" // by which its maker names the product: a URI
 	FactURL         FactKey = "url"
 	FactUser        FactKey = "user"
 	FactProtection  FactKey = "protection" // protection level of a controller

@@ -13,7 +13,7 @@ import (
 func senders(t *testing.T, capture string) map[netip.Addr]bool {
 	t.Helper()
 	out, err := exec.Command("tshark", "-n", "-r", capture, "-T", "fields", "-E", "occurrence=l", "-e", "ip.src", "-e", "ipv6.src").Output()
-	if err != nil {
+	if err != nil && len(out) == 0 { // a capture that was cut short ends with an error
 		t.Fatal(err)
 	}
 	all := make(map[netip.Addr]bool)
@@ -34,10 +34,13 @@ func TestEveryHostIsADevice(t *testing.T) {
 	if _, err := exec.LookPath("tshark"); err != nil {
 		t.Skip("tshark is not installed")
 	}
-	for _, kind := range []string{"modbus", "s7comm", "opcua", "enip", "profinet", "bacnet", "dnp3", "mms"} {
+	for _, kind := range []string{"modbus", "s7comm", "opcua", "enip", "profinet", "bacnet", "dnp3", "mms", "iec104", "other-ot", "s7commplus", "umas", "lab"} {
 		captures, err := filepath.Glob(filepath.Join(corpus, kind, "*.pcap.gz"))
 		if err != nil {
 			t.Fatal(err)
+		}
+		if kind == "lab" {
+			captures = []string{filepath.Join(labFixtures, "plant-normal.pcap.gz")}
 		}
 		tried := 0
 		for _, capture := range captures {

@@ -72,6 +72,7 @@ func (d *conversation) describe(about subject, a application) {
 		name = a.uri
 	}
 	d.tell(about, protocols.FactApplication, name, 80)
+	d.tell(about, protocols.FactProduct, a.product, 80)
 	d.tell(about, protocols.FactVendor, maker(a.product), 20)
 	d.tell(about, protocols.FactURL, a.url, 80)
 	d.tell(about, protocols.FactName, hostName(a.url), 50)
