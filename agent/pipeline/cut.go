@@ -32,21 +32,24 @@ func (w *Worker) declared(c *conversation, b []byte, missing int) (found *protoc
 	return found, max(match, protocols.More)
 }
 
-// declares reports whether messages of a protocol whose lengths add up to those of b, and of the bytes missing behind it,
-// may begin with b.
+// leastKept is how many bytes of a message that the capture cut let it pass for one where nothing else speaks for it: a
+// length alone says too little.
+const leastKept = 8
+
+// declares reports whether b, with the bytes missing behind it, may be messages of a protocol: each is none that the probe
+// refuses, and their lengths add up.
 func declares(spec *protocols.Spec, t protocols.Transport, b []byte, missing int) bool {
 	if spec.Length == nil || len(b) == 0 {
 		return false
 	}
 	for off := 0; off < len(b); {
 		n := spec.Length(b[off:])
-		switch {
-		case n <= 0, n > len(b)-off+missing:
+		if n <= 0 || n > len(b)-off+missing || len(b)-off < min(n, leastKept) || spec.Probe(t, b[off:min(off+n, len(b))]) == protocols.No {
 			return false
-		case n == len(b)-off+missing:
-			return spec.Probe(t, b) != protocols.No
 		}
-		off += n
+		if off += n; off == len(b)+missing {
+			return true
+		}
 	}
 	return false
 }

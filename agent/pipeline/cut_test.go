@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"path/filepath"
@@ -10,6 +11,7 @@ import (
 	"github.com/spanwatch/spanwatch/protocols"
 	"github.com/spanwatch/spanwatch/protocols/all"
 	"github.com/spanwatch/spanwatch/protocols/protocoltest"
+	"pgregory.net/rapid"
 )
 
 // headers are the bytes at the start of a message within which it says what it is, by the folder of its protocol: transport
@@ -24,7 +26,7 @@ type deed struct {
 }
 
 // functionOf gives those fields of a detail that say what the message is; empty without.
-func functionOf(t *testing.T, e *protocols.Event) string {
+func functionOf(t testing.TB, e *protocols.Event) string {
 	t.Helper()
 	text, err := json.Marshal(e.Detail)
 	if err != nil {
@@ -44,9 +46,12 @@ func functionOf(t *testing.T, e *protocols.Event) string {
 	return fmt.Sprint(list)
 }
 
-// snapped replays a case of which the capture kept so many bytes of each frame, and gives what was said by its place, and
-// how its bytes were counted. 0 stands for all.
-func snapped(t *testing.T, c protocoltest.Case, segments []segment, kept int, how link) (map[string]deed, protocols.Coverage) {
+// allKept stands for a capture that keeps all of every frame.
+func allKept() int { return 1 << 16 }
+
+// snapped replays a case of which the capture kept as many bytes of each frame as are told, and gives what was said by its
+// place, and how its bytes were counted.
+func snapped(t testing.TB, c protocoltest.Case, segments []segment, kept func() int, how link) (map[string]deed, protocols.Coverage) {
 	t.Helper()
 	w := newWire(t)
 	var next [2]int
@@ -55,9 +60,9 @@ func snapped(t *testing.T, c protocoltest.Case, segments []segment, kept int, ho
 		next[s.from] = max(next[s.from], s.seq+len(s.bytes))
 	}
 	for i := range w.frames {
-		if f := &w.frames[i]; kept > 0 {
-			f.Data = f.Data[:min(len(f.Data), kept):min(len(f.Data), kept)]
-		}
+		f := &w.frames[i]
+		n := min(len(f.Data), kept())
+		f.Data = f.Data[:n:n]
 	}
 	messages := make(map[string]deed)
 	var coverage protocols.Coverage
@@ -92,9 +97,9 @@ func TestSnapLengths(t *testing.T) {
 				continue
 			}
 			segments := whole(c)
-			all, counted := snapped(t, c, segments, 0, link{})
+			all, counted := snapped(t, c, segments, allKept, link{})
 			for _, kept := range []int{66, 80, 96, 118, 128, 200, 256} {
-				some, coverage := snapped(t, c, segments, kept, link{})
+				some, coverage := snapped(t, c, segments, func() int { return kept }, link{})
 				for at, want := range all {
 					var frame, pdu int
 					var label string
@@ -136,6 +141,62 @@ func TestSnapLengths(t *testing.T) {
 	if checked < 1000 || cut < 200 {
 		t.Errorf("only %d messages were compared, %d of them cut", checked, cut)
 	}
+}
+
+// lastChunk is the function of an OPC UA chunk that shows no service.
+const lastChunk = "[<nil> <nil> <nil> <nil> <nil> <nil> <nil> <nil> MSG <nil>]"
+
+// inParts are the cases whose messages come in several that do not say so: behind a part that is not there, and where the
+// capture did not keep the beginning of the conversation either, the next part is taken for a message.
+var inParts = map[string]bool{"tls-hello": true, "plus-control": true}
+
+// However much of each frame was kept, nothing is told that is not there, and nothing is malformed; and each byte is counted
+// once, however the messages are divided among frames.
+func TestSomeOfEachFrame(t *testing.T) {
+	var cases []protocoltest.Case
+	for folder := range headers {
+		list, err := protocoltest.Load(filepath.Join("../../protocols", folder, "testdata"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, c := range list {
+			if !c.Uncut && c.Transport == protocols.TransportTCP && !gapped(c) && !slices.Contains([]string{"rtu", "malformed", "hostile"}, c.Name) {
+				cases = append(cases, c)
+			}
+		}
+	}
+	slices.SortFunc(cases, func(a, b protocoltest.Case) int { return cmp.Compare(a.Dir, b.Dir) })
+	rapid.Check(t, func(rt *rapid.T) {
+		c := rapid.SampledFrom(cases).Draw(rt, "case")
+		segments, divided := whole(c), rapid.Bool().Draw(rt, "divided")
+		if divided {
+			segments = pieces(segments, rapid.IntRange(20, 400).Draw(rt, "largest segment"))
+		}
+		how := link{ipv6: rapid.Bool().Draw(rt, "IPv6")}
+		all, counted := snapped(t, c, segments, allKept, how)
+		some, coverage := snapped(t, c, segments, func() int { return rapid.IntRange(74, 400).Draw(rt, "kept") }, how)
+		senders := make(map[protocols.Side]map[string]int)
+		for _, d := range []protocols.Side{protocols.Client, protocols.Server} {
+			senders[d] = make(map[string]int)
+		}
+		for _, m := range all {
+			senders[m.from][m.function]++
+		}
+		for at, m := range some {
+			if divided || m.cut || m.function == lastChunk || inParts[c.Name] {
+				continue // the middle of a message may look like anything; a last chunk may be alone
+			}
+			if senders[m.from][m.function]--; senders[m.from][m.function] < 0 {
+				rt.Fatalf("%s: message %s is %+v", c.Dir, at, m)
+			}
+		}
+		total := func(c protocols.Coverage) uint64 {
+			return c.Decoded + c.Recognised + c.Opaque + c.Encrypted + c.Gap
+		}
+		if total(coverage) != total(counted) || counted.Malformed == 0 && coverage.Malformed > 0 && !divided && !inParts[c.Name] {
+			rt.Fatalf("%s: counted is %+v, and of the whole %+v: %v", c.Dir, coverage, counted, some)
+		}
+	})
 }
 
 // A conversation of which the capture kept no whole message at first is recognised by what a message at home on its port

@@ -55,6 +55,9 @@ func (d *dissector) message(dst []protocols.Event, in *protocols.Message) ([]pro
 	} else {
 		m.decode(in.Bytes, in.From)
 	}
+	if in.Missing > 0 {
+		m.has |= hasHole
+	}
 	about := d.pair(in.Frame)
 	asked := about
 	if !m.isAnswer() {

@@ -33,6 +33,7 @@ const (
 	hasStream // where a device identification stands in what the device can tell
 	hasData   // bytes that only the device, or its vendor, knows how to read
 	hasUMAS   // pairing key and function
+	hasHole   // the capture did not keep all of the message
 )
 
 // meaning is what a function, or a part of one, is called and does.

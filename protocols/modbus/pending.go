@@ -212,9 +212,9 @@ func (m *message) shape() shape {
 	return s
 }
 
-// fits reports whether the answer has the shape that the request asked for.
+// fits reports whether the answer has the shape that the request asked for, as far as that is known.
 func (r *request) fits(answer shape) bool {
-	if answer.refused {
+	if answer.refused || r.has&hasHole != 0 {
 		return true
 	}
 	switch answer.code {

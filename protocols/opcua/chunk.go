@@ -59,6 +59,15 @@ func (p *partials) add(from protocols.Side, id uint32, b []byte, cut bool) {
 	x.truncated, x.cut = x.truncated || cut, x.cut || cut
 }
 
+// tear notes that a chunk of a side is not there: whichever message it belonged to, what comes of it is not kept.
+func (p *partials) tear(from protocols.Side) {
+	for i := range p.open {
+		if x := &p.open[i]; x.from == from {
+			x.truncated, x.cut = true, true
+		}
+	}
+}
+
 // take removes a message in progress.
 func (p *partials) take(from protocols.Side, id uint32) (partial, bool) {
 	for i := range p.open {
@@ -157,6 +166,8 @@ const longestID = 7
 // stump reports a chunk of which the capture kept too little to show what it carries.
 func (d *conversation) stump() {
 	if d.chunk == 'C' {
+		d.lost[d.From] = true
+		d.partials.tear(d.From)
 		d.out = append(d.out, protocols.Event{From: d.From, Continued: true})
 		return
 	}

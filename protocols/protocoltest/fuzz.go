@@ -67,6 +67,11 @@ func fuzzOne(spec protocols.Spec, c Case, cuts []byte) error {
 	if err := want.borrowed(); err != nil {
 		return err
 	}
+	if spec.ReadsCut || c.Transport != protocols.TransportTCP {
+		if err := fuzzKept(spec, c, cuts); err != nil {
+			return err
+		}
+	}
 	if c.Transport != protocols.TransportTCP {
 		return nil
 	}
@@ -85,6 +90,22 @@ func fuzzOne(spec protocols.Spec, c Case, cuts []byte) error {
 		return fmt.Errorf("events depend on the cuts (-whole +cut):\n%s", cmp.Diff(want.lines, got.lines))
 	}
 	return nil
+}
+
+// fuzzKept hands over the blocks as messages of which the capture kept as much as cuts say.
+func fuzzKept(spec protocols.Spec, c Case, cuts []byte) error {
+	f := newFramer(spec, c.Transport, false, true)
+	for i, b := range c.Blocks {
+		kept := len(b.Bytes)
+		if len(cuts) > 0 {
+			kept = min(kept, int(cuts[i%len(cuts)]))
+		}
+		f.missing = len(b.Bytes) - kept
+		if err := f.dissect(b.From, b.Bytes[:kept], uint64(i+1)); err != nil {
+			return fmt.Errorf("%d bytes kept of %d: %w", kept, len(b.Bytes), err)
+		}
+	}
+	return f.borrowed()
 }
 
 // fuzzProbe checks the probe's and the framing's promises on the first bytes of a segment.

@@ -87,16 +87,14 @@ func (c *conversation) tabular(dst []protocols.Event, m *protocols.Message, b []
 	case c.secured(m.From) || isTLS(b):
 		return c.tls(dst, m, b)
 	case m.Missing > 0 && len(b) < headerLen:
+		c.lossy[m.From] = true
 		return dst, nil // not even its kind is there
 	case b[0] == idClassic && len(b) < headerLen:
 		return odd(dst, *m, fmt.Errorf("S7comm header in %d bytes", len(b)))
 	case b[0] == idClassic:
 		dst, err = c.classic(dst, m, b)
 	case b[0] == idPlus:
-		dst, err = c.plusMessage(dst, *m, b)
-		if err != nil && lossy {
-			return dst[:start], nil // the last PDU of a message whose beginning was lost
-		}
+		dst, err = c.plusMessage(dst, *m, b, lossy)
 	case lossy:
 		return dst, nil
 	default:

@@ -58,9 +58,10 @@ type plusFragments struct {
 	head []byte
 	open bool
 	cut  bool // the capture did not keep what follows head
+	torn bool // the beginning may be missing
 }
 
-func (f *plusFragments) reset() { f.head, f.open, f.cut = recycled(f.head), false, false }
+func (f *plusFragments) reset() { *f = plusFragments{head: recycled(f.head)} }
 
 func (f *plusFragments) add(b []byte, missing int) {
 	if !f.cut {
@@ -105,8 +106,8 @@ type plusRequest struct {
 	read   plusQuery
 }
 
-// plusMessage dissects one S7comm-plus PDU.
-func (c *conversation) plusMessage(dst []protocols.Event, m protocols.Message, b []byte) ([]protocols.Event, error) {
+// plusMessage dissects one S7comm-plus PDU. Behind lost bytes it may continue a message whose beginning was among them.
+func (c *conversation) plusMessage(dst []protocols.Event, m protocols.Message, b []byte, lossy bool) ([]protocols.Event, error) {
 	if c.plus == nil {
 		c.plus = &plus{}
 	}
@@ -135,6 +136,7 @@ func (c *conversation) plusMessage(dst []protocols.Event, m protocols.Message, b
 			content = content[min(1+plusDigestLen, len(content)):]
 		}
 		f := &c.plus.fragments[m.From]
+		f.torn = f.torn || lossy && !f.open
 		if len(b)+m.Missing == 4+length {
 			f.add(content, m.Missing)
 			ev.Message, ev.Continued = "S7comm-plus fragment", true
@@ -146,10 +148,13 @@ func (c *conversation) plusMessage(dst []protocols.Event, m protocols.Message, b
 		}
 		d.Kind, ev.Cut = kindPDU, f.cut
 		err = c.plusContent(ev, &d, m, b[1], content)
+		torn := f.torn
+		if f.reset(); err != nil && torn {
+			return dst, nil // the end of a message whose beginning was lost
+		}
 		if ev.Cut || m.Missing > 0 {
 			err = nil
 		}
-		f.reset()
 	}
 	if m.Detail {
 		detail := d

@@ -126,7 +126,7 @@ func TestIdentityWithoutTheRequest(t *testing.T) {
 	b := append([]byte{idPlus, 1, 0, byte(len(content))}, content...)
 	b = append(b, idPlus, 1, 0, 0)
 	c := &conversation{}
-	events, err := c.plusMessage(nil, protocols.Message{From: protocols.Server, Bytes: b}, b)
+	events, err := c.plusMessage(nil, protocols.Message{From: protocols.Server, Bytes: b}, b, false)
 	if err != nil || len(events) != 1 || events[0].Action != protocols.ActionConnect || len(events[0].Facts) != 4 {
 		t.Errorf("%+v, %v", events, err)
 	}

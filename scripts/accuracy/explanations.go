@@ -53,14 +53,14 @@ var s7Explanations = []explanation{
 	{"s7comm", []string{"szl_id", "szl_index"}, refusedUserdata, "A refused answer does not name the list; our record repeats it from the request."},
 	{"s7comm", []string{"pi_args"}, func(d disagreement) bool { return d.row.text("filename") == d.got }, "The argument of the service is a block; the reference shows it as filename only, we as both."},
 	{"s7comm", []string{"ud_type", "ud_group", "ud_subfunc"}, at("s7comm/ITI.step7_s300_stop.c761c5.pcap.gz", 4), "A mode transition, whose parameter has a form of its own (`0100 1010 0000 0000`); the reference leaves it undecoded."},
-	{"s7comm", []string{direction}, at("s7comm/arkime.s7comm_synthetic.0f3b94.pcap.gz", 36), "Made for a test: whoever was called on port 102 sends a request. Our `from` is the end of the connection, which stays the server."},
+	{"s7comm", []string{direction}, at("s7comm/arkime.s7comm_synthetic.0f3b94.pcap.gz", 36), "Made for a test: the controller on port 102 answers frame 35 with the type of a request (`32 07 0000 0000 0008 0008 00 0112 0411 44 01 0a00`, type 4 and not 8). Our `from` is the end of the connection, which stays the server."},
 	{"s7comm", []string{"func"}, at("s7comm/arkime.s7comm_synthetic.0f3b94.pcap.gz", 19), "An acknowledgement that names its function (parameter `05`); the reference does not read the parameter of ROSCTR 2."},
 	{"s7comm", []string{"item_count", "return_codes"}, at("s7comm/arkime.s7comm_synthetic.0f3b94.pcap.gz", 9, 18), "The parameter ends before its item count; the reference takes the next byte, which is the data's first. Both call the message malformed."},
 }
 
 var otherExplanations = []explanation{
 	{"s7commplus", []string{"kind"}, func(d disagreement) bool { return d.want == "fragment" && d.record.Malformed }, "The length says 10, 6 bytes are there (`72 01 000a 0031 0000 0000`): for the reference a fragment, for us a malformed message."},
-	{"s7commplus", []string{onlyReference}, at("s7comm/arkime.s7comm_synthetic.0f3b94.pcap.gz", 25, 27), "Made for a test: PDUs without the trailer that ends a message. What never ends is no message of ours."},
+	{"s7commplus", []string{onlyReference}, at("s7comm/arkime.s7comm_synthetic.0f3b94.pcap.gz", 25, 27), "Made for a test: PDUs without the trailer that ends a message (`72 03 000a 04aabbccdd 31 00000000`, ten bytes and nothing behind them). What never ends is no message of ours."},
 	{"opcua", []string{"malformed"}, at("opcua/ITI.opc-ua-ap-method-wireshark-freeze.2a7bc1.pcap.gz", 84), "A node id of unknown form (`07 ff 7f`), then an array of 32767 elements in a message of 110 bytes: the reference stops there with a note, we call it malformed."},
 }
 
