@@ -121,7 +121,7 @@ var coverageList = cli.List[graph.Coverage]{
 	Table: []cli.Column[graph.Coverage]{
 		cli.Field("CLIENT", func(c *graph.Coverage) string { return total(c, c.ClientIP) }),
 		cli.Field("SERVER", func(c *graph.Coverage) string { return c.ServerIP }),
-		cli.Field("PORT", func(c *graph.Coverage) string { return number(uint64(c.Port)) }),
+		cli.Wide("PORT", func(c *graph.Coverage) string { return number(uint64(c.Port)) }),
 		cli.Field("PROTOCOL", func(c *graph.Coverage) string { return c.Protocol }),
 		cli.Field("BYTES", func(c *graph.Coverage) string { return strconv.FormatUint(c.Bytes, 10) }),
 		cli.Field("DECODED", func(c *graph.Coverage) string { return share(c.DecodedBytes, c) }),

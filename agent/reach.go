@@ -47,7 +47,7 @@ var reachList = cli.List[graph.Reached]{
 		cli.Field("ADDRESS", func(r *graph.Reached) string { return r.IP }),
 		cli.Field("HOPS", func(r *graph.Reached) string { return strconv.Itoa(r.Hops) }),
 		cli.Field("ALTERING", func(r *graph.Reached) string { return number(r.Alters) }),
-		cli.Field("REASON", func(r *graph.Reached) string { return r.Reason }),
+		cli.Long("REASON", func(r *graph.Reached) string { return r.Reason }),
 	},
 	More: []cli.Column[graph.Reached]{
 		cli.Field("DEVICE", func(r *graph.Reached) string { return r.Device }),

@@ -129,10 +129,10 @@ var variableList = cli.List[process.Variable]{
 	Empty: "no process variables are known yet",
 	Table: []cli.Column[process.Variable]{
 		cli.Field("DEVICE", func(v *process.Variable) string { return v.IP }),
-		cli.Field("OBJECT", func(v *process.Variable) string { return brief(v.Object) }),
+		cli.Field("OBJECT", func(v *process.Variable) string { return brief(v.Object, 24) }),
 		cli.Field("TYPE", func(v *process.Variable) string { return typeText(v) }),
-		cli.Field("LAST", func(v *process.Variable) string { return lastText(v) }),
-		cli.Field("RANGE", func(v *process.Variable) string { return rangeText(v) }),
+		cli.Long("LAST", func(v *process.Variable) string { return lastText(v) }),
+		cli.Long("RANGE", func(v *process.Variable) string { return rangeText(v) }),
 		cli.Field("WRITER", func(v *process.Variable) string { return v.LastWriter }),
 	},
 	More: []cli.Column[process.Variable]{
@@ -157,8 +157,8 @@ var changeList = cli.List[changed]{
 	Table: []cli.Column[changed]{
 		cli.Field("TIME", func(c *changed) string { return c.Time.UTC().Format("01-02 15:04:05") }),
 		cli.Field("DEVICE", func(c *changed) string { return c.IP }),
-		cli.Field("OBJECT", func(c *changed) string { return brief(c.Object) }),
-		cli.Field("CHANGE", func(c *changed) string { return short(c.Before) + " → " + short(c.Value) }),
+		cli.Field("OBJECT", func(c *changed) string { return brief(c.Object, 18) }),
+		cli.Long("CHANGE", func(c *changed) string { return short(c.Before) + " → " + short(c.Value) }),
 		cli.Field("HOW", func(c *changed) string { return c.How }),
 		cli.Field("BY", func(c *changed) string { return c.By }),
 	},
@@ -200,8 +200,8 @@ func typeText(v *process.Variable) string {
 }
 
 // brief gives the name of an object as the table has room for it.
-func brief(object string) string {
-	return shortened(strings.Replace(object, " unit ", " u", 1), 24)
+func brief(object string, width int) string {
+	return shortened(strings.Replace(object, " unit ", " u", 1), width)
 }
 
 // short gives a value with as many digits as a table has room for.
