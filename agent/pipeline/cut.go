@@ -85,5 +85,15 @@ func (w *Worker) passOver(c *conversation, d stream.Direction, missing int) {
 		c.parser.Gap(c.side(d))
 	}
 	c.coverage.Opaque += h.forget()
-	h.skip, h.lost = 0, true
+	h.skip, h.lost, h.cut = 0, true, true
+}
+
+// begins reports whether a segment that the capture cut begins with a message of a protocol that ends within it, though what
+// follows the message is not there. In a conversation of the protocol, and exactly where a segment begins, that is enough.
+func begins(spec *protocols.Spec, t protocols.Transport, b []byte, missing int) bool {
+	if len(b) < leastKept {
+		return false
+	}
+	n := spec.Length(b)
+	return n > len(b) && n <= len(b)+missing && spec.Probe(t, b) != protocols.No
 }

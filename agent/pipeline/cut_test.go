@@ -238,6 +238,44 @@ func TestCutFirstMessage(t *testing.T) {
 	}
 }
 
+// Where the capture cut a segment of several messages, the first of the next segment is told, too: nothing was lost between
+// the segments.
+func TestCutSegmentsOfSeveralMessages(t *testing.T) {
+	cases, err := protocoltest.Load("../../protocols/modbus/testdata")
+	if err != nil {
+		t.Fatal(err)
+	}
+	list := whole(named(t, cases, "read"))[:2]
+	at := len(list[1].bytes)
+	for n := range byte(3) {
+		two := append([]byte{0, 2 * n, 0, 0, 0, 63, 1, 4, 60}, make([]byte, 60)...)
+		two = append(two, append([]byte{0, 2*n + 1, 0, 0, 0, 43, 1, 4, 40}, make([]byte, 40)...)...)
+		list = append(list, segment{protocols.Server, at, two})
+		at += len(two)
+	}
+	w := newWire(t)
+	var next [2]int
+	for _, s := range list {
+		w.wrap(link{}, s.from, 502, protocols.TransportTCP, s.seq, next[s.from.Other()], s.bytes, false)
+		next[s.from] = s.seq + len(s.bytes)
+	}
+	for i := range w.frames[2:] {
+		w.frames[2+i].Data = w.frames[2+i].Data[:96]
+	}
+	var got []uint64
+	err = Replay(t.Context(), w, ReplayConfig{Config: Config{Specs: all.Specs()}}, func(b *Batch) error {
+		for i := range b.Events {
+			if e := &b.Events[i]; e.Cut && e.From == protocols.Server && e.Message == "Read Input Registers" {
+				got = append(got, e.Frame)
+			}
+		}
+		return nil
+	})
+	if err != nil || !slices.Equal(got, []uint64{3, 4, 5}) {
+		t.Errorf("cut messages in frames %v, want 3, 4 and 5, %v", got, err)
+	}
+}
+
 // What a cut message says of its end is passed over, whatever comes in the segments after it: those that are its own are
 // not read, and the message behind it is, with no search and without being one that a search would find.
 func TestCutMessageGoesOn(t *testing.T) {

@@ -24,6 +24,7 @@ type half struct {
 	skip   int     // bytes of an oversized message still to pass over
 	lost   bool    // synchronisation is lost: look for the next message with the strict probe
 	head   bool    // what next found is only the head of a message that is too long: it will be lost behind it
+	cut    bool    // it was lost where the capture cut a segment: where the next segment begins is known
 	unsure int     // segments held back because only the direction is unknown
 }
 
@@ -121,7 +122,7 @@ func (w *Worker) Gap(raw *stream.Conversation, d stream.Direction, n int) {
 		c.parser.Gap(c.side(d))
 	}
 	c.coverage.Opaque += h.forget()
-	h.skip, h.lost = 0, true
+	h.skip, h.lost, h.cut = 0, true, false
 }
 
 // Overlap implements stream.Handler.
@@ -347,8 +348,9 @@ func (w *Worker) resume(c *conversation, h *half, b []byte, missing int) {
 			h.lost = false
 		}
 	case h.lost && h.skip == 0:
-		h.lost = !declares(c.spec, t, b, missing)
+		h.lost = !declares(c.spec, t, b, missing) && !(h.cut && begins(c.spec, t, b, missing))
 	}
+	h.cut = false
 }
 
 // next finds the next whole message in b: it begins at pass and has size bytes. Size 0 means that what follows pass is
