@@ -128,7 +128,7 @@ func devicesCommand() *cobra.Command {
 }
 
 func graphCommand() *cobra.Command {
-	var client, server, protocol, action string
+	var client, server, protocol, action, zone string
 	var fresh bool
 	var from since
 	cmd := listCommand(&cobra.Command{
@@ -138,12 +138,13 @@ func graphCommand() *cobra.Command {
   spanwatch-agent graph --zones --state ./state
   spanwatch-agent graph --server 10.20.10.0/24 --action write --sort -packets`,
 	}, edgeList, func(snap *state.Snapshot) ([]graph.Edge, error) {
-		if err := firstError(oneOf("protocol", protocol, labels(snap)), oneOf("action", action, actionList)); err != nil {
+		if err := firstError(oneOf("protocol", protocol, labels(snap)), oneOf("action", action, actionList), oneOf("zone", zone, zones(snap))); err != nil {
 			return nil, err
 		}
 		start, asks, answers := from.from(snap), newWho(client, snap), newWho(server, snap)
 		return filtered(byEnds(snap.Edges), func(e *graph.Edge) bool {
 			return (protocol == "" || e.Protocol == protocol) && (action == "" || e.Actions[action] > 0) && (!fresh || e.News()) &&
+				(zone == "" || e.ClientZone == zone || e.ServerZone == zone) &&
 				!e.LastSeen.Before(start) && asks.is(e.Client, e.ClientIP) && answers.is(e.Server, e.ServerIP)
 		}), nil
 	}, map[string]func(io.Writer, *state.Snapshot, []graph.Edge) error{"dot": drawDOT, "graphml": drawGraphML})
@@ -152,6 +153,7 @@ func graphCommand() *cobra.Command {
 	f.StringVar(&server, "server", "", "only what this device is asked")
 	f.StringVar(&protocol, "protocol", "", "only over this protocol")
 	f.StringVar(&action, "action", "", "only where this was done: "+strings.Join(actionList, ", "))
+	f.StringVar(&zone, "zone", "", "only what begins or ends in this zone")
 	f.BoolVar(&fresh, "new", false, "only where something was not there while the sensor learnt; baseline says what")
 	from.flag(f, "what was seen")
 	return withZones(cmd)
