@@ -18,7 +18,6 @@ type peer struct {
 	does    string                                          // what it does with the capture
 	command func(b bench, capture, scratch string) []string // nil: not here
 	result  func(output, scratch string) (string, error)    // what it extracted, in words; nil: nothing
-	only    []string                                        // workloads; empty: all
 }
 
 var tsharkFields = []string{
