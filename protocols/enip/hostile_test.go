@@ -282,6 +282,9 @@ func TestProbe(t *testing.T) {
 	}{
 		{"a request for a list", list, protocols.TransportTCP, protocols.YesClient},
 		{"the same with zeros behind", list + "000000000000", protocols.TransportTCP, protocols.No},
+		{"a list with something else behind", list + "2a0e1e0018024c0f", protocols.TransportTCP, protocols.No},
+		{"a small number among zeros", "6300 0000 00000000 00000000 0000000000002c0e 00000000", protocols.TransportTCP, protocols.More},
+		{"a list with a token", "6300 0000 00000000 00000000 0000c1debed10000 00000000", protocols.TransportTCP, protocols.YesClient},
 		{"two lists", list + list, protocols.TransportTCP, protocols.YesClient},
 		{"a list as a datagram", list, protocols.TransportUDP, protocols.YesClient},
 		{"a datagram that is longer", list + "00", protocols.TransportUDP, protocols.No},

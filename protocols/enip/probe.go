@@ -60,9 +60,26 @@ func probe(t protocols.Transport, b []byte) protocols.Match {
 	}
 }
 
-// probeStream judges the beginning of a stream. A NOP is all zeros, and so is much else: the message behind it decides.
+// probeStream judges the beginning of a stream. A NOP is all zeros, and so is much else: the message behind it decides. A
+// request for a list is little more than a command: what is behind it must be a message too, and where nothing is yet, a
+// context that begins with zeros and ends with none, unlike a delay (2-4.2.3), a text or a token, must wait for it.
 func probeStream(b []byte) protocols.Match {
 	m, n := probeMessage(b)
+	if m == protocols.YesClient && isListRequest(b) {
+		rest := head(b[n:])
+		switch {
+		case len(rest) == 0 && head(b).zero(12, 4) && !head(b).zero(16, 4):
+			return protocols.More
+		case len(rest) == 0:
+			return m
+		case rest[0] == 0: // a NOP says no more than other zeros
+			return protocols.No
+		}
+		if behind, _ := probeMessage(rest); behind == protocols.No || behind == protocols.More {
+			return behind
+		}
+		return m
+	}
 	nop := len(b) >= 2 && b[0] == 0 && b[1] == 0 || len(b) == 1 && b[0] == 0
 	if m == protocols.No || m == protocols.More || !nop {
 		return m
@@ -79,6 +96,15 @@ func probeStream(b []byte) protocols.Match {
 	}
 	m, _ = probeMessage(rest)
 	return m
+}
+
+// isListRequest reports whether a message that is no lie is a ListServices, ListIdentity or ListInterfaces request.
+func isListRequest(b []byte) bool {
+	switch binary.LittleEndian.Uint16(b) {
+	case cmdListIdentity, cmdListServices, cmdListInterfaces:
+		return b[2] == 0 && b[3] == 0
+	}
+	return false
 }
 
 // probeMessage judges the beginning of one message and tells its length once the header is there.
@@ -110,11 +136,11 @@ func probeMessage(b []byte) (m protocols.Match, n int) {
 	if _, known := encapsulationStatus[e.status]; !known || e.status == 0 && e.length < c.min {
 		return protocols.No, n
 	}
-	return probeData(e, b[headerLen:min(n, len(b))], len(b) > n, h), n
+	return probeData(e, b[headerLen:min(n, len(b))]), n
 }
 
 // probeData judges what follows a header, as far as it is there.
-func probeData(e header, data head, followed bool, whole head) protocols.Match {
+func probeData(e header, data head) protocols.Match {
 	switch e.command {
 	case cmdListIdentity, cmdListServices, cmdListInterfaces:
 		if e.length > 0 {
@@ -122,10 +148,6 @@ func probeData(e header, data head, followed bool, whole head) protocols.Match {
 				return protocols.No
 			}
 			return protocols.YesServer
-		}
-		// Such a request is little more than zeros: what follows must not be more of them.
-		if followed && whole[headerLen] == 0 {
-			return protocols.No
 		}
 		return protocols.YesClient
 	case cmdRegister:
