@@ -195,6 +195,9 @@ func timeless(v any) any {
 			if seconds, ok := value.(float64); ok && seconds > 0 && (key == "interval_seconds" || key == "jitter_seconds") {
 				value = "SECONDS" // between frames, from which time of sending to time of receipt differs
 			}
+			if key == "periodic" { // judged from the same times
+				value = "BY TIMES"
+			}
 			v[key] = timeless(value)
 		}
 	case []any:
@@ -209,9 +212,9 @@ func timeless(v any) any {
 
 // A comparison that strips everything would say yes to anything.
 func TestComparisonSeesDifferences(t *testing.T) {
-	record := map[string]any{"packets": 3.0, "revision": 2.0, "interval_seconds": 0.5, "jitter_seconds": 0.0, "first_seen": "2026-11-23T15:43:40.284623943Z", "frame": 9.0,
+	record := map[string]any{"packets": 3.0, "revision": 2.0, "interval_seconds": 0.5, "jitter_seconds": 0.0, "first_seen": "2026-11-23T15:43:40.284623943Z", "frame": 9.0, "periodic": true,
 		"description": "First at 2026-11-23 15:45:11.069 UTC, frames 5 to 6 of host 10.0.0.1"}
-	want := map[string]any{"packets": 3.0, "interval_seconds": "SECONDS", "jitter_seconds": 0.0, "first_seen": "TIME", "description": "First at TIME, FRAMES of host 10.0.0.1"}
+	want := map[string]any{"packets": 3.0, "interval_seconds": "SECONDS", "jitter_seconds": 0.0, "first_seen": "TIME", "periodic": "BY TIMES", "description": "First at TIME, FRAMES of host 10.0.0.1"}
 	if diff := cmp.Diff(any(want), timeless(record)); diff != "" {
 		t.Error(diff)
 	}
