@@ -62,13 +62,13 @@ func probe(t protocols.Transport, b []byte) protocols.Match {
 
 // probeStream judges the beginning of a stream. A NOP is all zeros, and so is much else: the message behind it decides. A
 // request for a list is little more than a command: what is behind it must be a message too, and where nothing is yet, a
-// context that begins with zeros and ends with none, unlike a delay (2-4.2.3), a text or a token, must wait for it.
+// odd context must wait for it.
 func probeStream(b []byte) protocols.Match {
 	m, n := probeMessage(b)
 	if m == protocols.YesClient && isListRequest(b) {
 		rest := head(b[n:])
 		switch {
-		case len(rest) == 0 && head(b).zero(12, 4) && !head(b).zero(16, 4):
+		case len(rest) == 0 && oddContext(b[12:20]):
 			return protocols.More
 		case len(rest) == 0:
 			return m
@@ -97,6 +97,18 @@ func probeStream(b []byte) protocols.Match {
 	m, _ = probeMessage(rest)
 	return m
 }
+
+// oddContext reports whether a sender context is none that clients make: zeros, a delay in the first two octets (2-4.2.3), a
+// text or a token that fills the first half, a counter that has begun not long ago.
+func oddContext(c []byte) bool {
+	if !head(c).zero(0, 4) {
+		return false
+	}
+	return binary.BigEndian.Uint32(c[4:]) > begunCounter && binary.LittleEndian.Uint32(c[4:]) > begunCounter
+}
+
+// begunCounter is how far a counter has come that has begun not long ago.
+const begunCounter = 4096
 
 // isListRequest reports whether a message that is no lie is a ListServices, ListIdentity or ListInterfaces request.
 func isListRequest(b []byte) bool {
