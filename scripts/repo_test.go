@@ -79,7 +79,7 @@ var imports = map[string][]string{
 		"protocols", "protocols/all", "capture", "capture/live", "capture/packet", "agent/pipeline", "agent/sensor", "agent/admin",
 		"agent/state", "agent/uplink", "bpf",
 	},
-	"agent": {"protocols", "agent/admin", "agent/doctor", "agent/report", "agent/privilege", "agent/sensor", "capture/live", "agent/state", "agent/inventory", "agent/graph", "agent/process", "agent/detect", "cli"},
+	"agent": {"protocols", "agent/admin", "agent/doctor", "agent/report", "agent/privilege", "agent/sensor", "capture/live", "agent/state", "agent/inventory", "agent/graph", "agent/process", "agent/detect", "bpf", "cli"},
 
 	"cli": {},
 
