@@ -184,6 +184,9 @@ func direction(serverIsB bool) stream.Direction {
 func (w *Worker) Close(raw *stream.Conversation, _ stream.Reason) {
 	c := raw.User.(*conversation)
 	for d := range c.half {
+		w.confirm(c, stream.Direction(d))
+	}
+	for d := range c.half {
 		c.coverage.Opaque += uint64(len(c.half[d].buf))
 	}
 	w.unfold(c, raw.Last)

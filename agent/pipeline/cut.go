@@ -64,6 +64,7 @@ func (w *Worker) passOver(c *conversation, d stream.Direction, missing int) {
 			return
 		}
 	}
+	w.confirm(c, d)
 	if held := len(h.buf); held > 0 && c.spec != nil && c.searches() && !h.lost {
 		if n := c.spec.Length(h.buf); n > held {
 			if c.spec.ReadsCut {

@@ -19,13 +19,17 @@ const (
 
 // half is one direction of a conversation: bytes that are not yet a whole message.
 type half struct {
-	buf    []byte
-	pieces []piece // which frames brought the bytes of buf
-	skip   int     // bytes of an oversized message still to pass over
-	lost   bool    // synchronisation is lost: look for the next message with the strict probe
-	head   bool    // what next found is only the head of a message that is too long: it will be lost behind it
-	cut    bool    // it was lost where the capture cut a segment: where the next segment begins is known
-	unsure int     // segments held back because only the direction is unknown
+	buf     []byte
+	pieces  []piece // which frames brought the bytes of buf
+	skip    int     // bytes of an oversized message still to pass over
+	lost    bool    // synchronisation is lost: look for the next message with the strict probe
+	head    bool    // what next found is only the head of a message that is too long: it will be lost behind it
+	cut     bool    // it was lost where the capture cut a segment: where the next segment begins is known
+	unsure  int     // segments held back because only the direction is unknown
+	strayed bool    // bytes were passed over before the protocol was recognised
+	fresh   bool    // no message proved yet that it is in step: the next one must not be refused by the probe
+	held    bool    // buf begins with what looks like a message and waits for what comes next to confirm it
+	sure    bool    // what is held was confirmed
 }
 
 // piece says that the bytes of half.buf up to end came by this frame.
@@ -73,6 +77,7 @@ func (h *half) hold(b []byte, n int) {
 func (h *half) forget() uint64 {
 	n := len(h.buf)
 	h.buf, h.pieces = h.buf[:0], h.pieces[:0]
+	h.held, h.sure = false, false
 	return uint64(n)
 }
 
@@ -119,6 +124,7 @@ func (w *Worker) Gap(raw *stream.Conversation, d stream.Direction, n int) {
 		h.skip -= n // lost from the midst of a message that nobody was going to read
 		return
 	default:
+		w.confirm(c, d)
 		c.parser.Gap(c.side(d))
 	}
 	c.coverage.Opaque += h.forget()
@@ -147,6 +153,7 @@ func (w *Worker) identify(c *conversation, d stream.Direction, b []byte, missing
 	if len(h.buf) == 0 && len(b) >= leastStart {
 		h.lost = false
 	}
+	passed := c.coverage.Opaque
 	h.add(b, frame, at)
 	spec, match := w.probe(c, h.buf)
 	if match == protocols.No {
@@ -158,6 +165,7 @@ func (w *Worker) identify(c *conversation, d stream.Direction, b []byte, missing
 	if match == protocols.No {
 		spec, match = w.search(c, h, len(h.buf), protocols.More)
 	}
+	h.strayed = h.strayed || match == protocols.No || c.coverage.Opaque > passed
 	if match == protocols.More && missing > 0 {
 		spec, match = w.declared(c, h.buf, missing)
 	}
@@ -181,11 +189,17 @@ func (w *Worker) identify(c *conversation, d stream.Direction, b []byte, missing
 			return
 		}
 	}
-	if o := &c.half[d^1]; !c.raw.SYN && !c.raw.SYNACK && len(o.buf) > 0 && spec.Probe(c.pub.Transport, o.buf) == protocols.No &&
-		chained(spec, c.pub.Transport, o.buf) == protocols.No {
+	o := &c.half[d^1]
+	begun := c.raw.SYN || c.raw.SYNACK
+	if !begun && len(o.buf) > 0 && spec.Probe(c.pub.Transport, o.buf) == protocols.No && chained(spec, c.pub.Transport, o.buf) == protocols.No {
 		o.lost = true // held for another protocol, from wherever the capture began
 	}
 	w.read(c, spec, frame)
+	if !begun && c.searches() {
+		h.fresh, o.fresh = h.strayed, o.strayed || o.lost
+		h.lost = h.lost || h.strayed && !declares(spec, c.pub.Transport, b, missing)
+		o.lost = o.lost || o.strayed && len(o.buf) > 0
+	}
 	w.drain(c)
 }
 
@@ -299,9 +313,14 @@ func (w *Worker) drain(c *conversation) {
 		if chosen < 0 {
 			return
 		}
+		if o := &c.half[chosen^1]; c.searches() && o.held && o.said(c.spec) < frame {
+			o.held, o.sure = false, true // this side has spoken since
+			continue
+		}
 		h := &c.half[chosen]
 		f, at := h.completed(0, size)
 		w.dissect(c, stream.Direction(chosen), h.buf[:size], 0, f, at)
+		h.sure = false
 		h.lost = h.lost || h.head
 		h.hold(h.buf, size)
 	}
@@ -312,7 +331,8 @@ func (w *Worker) drain(c *conversation) {
 func (w *Worker) bytes(c *conversation, d stream.Direction, b []byte, missing int, frame uint64, at time.Time) {
 	h := &c.half[d]
 	if c.searches() {
-		w.resume(c, h, b, missing)
+		w.confirm(c, d^1)
+		w.resume(c, d, b, missing)
 	}
 	if len(h.buf) > 0 {
 		h.add(b, frame, at)
@@ -338,8 +358,11 @@ func (w *Worker) bytes(c *conversation, d stream.Direction, b []byte, missing in
 // resume puts a direction that is out of step back into it where a segment shows how: one that begins with a message,
 // while what is held begins none, or one that is exactly as long as the messages that it may be. A single wrong length
 // would cost more than its own message otherwise, and a gap the odd message behind it.
-func (w *Worker) resume(c *conversation, h *half, b []byte, missing int) {
-	t := c.pub.Transport
+func (w *Worker) resume(c *conversation, d stream.Direction, b []byte, missing int) {
+	h, t := &c.half[d], c.pub.Transport
+	if h.held && declares(c.spec, t, b, missing) {
+		w.confirm(c, d)
+	}
 	switch {
 	case len(h.buf) > 0:
 		none := c.spec.Probe(t, h.buf) == protocols.No
@@ -357,7 +380,7 @@ func (w *Worker) resume(c *conversation, h *half, b []byte, missing int) {
 // not whole yet.
 func (w *Worker) next(c *conversation, d stream.Direction, b []byte) (pass, size int) {
 	h := &c.half[d]
-	h.head = false
+	h.head, h.held = false, false
 	for {
 		if h.skip > 0 {
 			n := min(h.skip, len(b)-pass)
@@ -378,7 +401,25 @@ func (w *Worker) next(c *conversation, d stream.Direction, b []byte) (pass, size
 				pass++
 				continue
 			}
-			h.lost = false
+			if !h.sure {
+				switch w.followed(c, rest) {
+				case protocols.More:
+					h.held = true
+					return pass, 0
+				case protocols.No:
+					c.coverage.Opaque++
+					pass++
+					continue
+				}
+			}
+			h.lost, h.fresh = false, true
+		} else if h.fresh && c.searches() {
+			m := c.inStep(rest)
+			if m == protocols.No {
+				h.lost = true
+				continue
+			}
+			h.fresh = m == protocols.More
 		}
 		switch n, limit := c.length(d, rest); {
 		case n < 0, n == 0 && len(rest) > limit:
@@ -397,6 +438,65 @@ func (w *Worker) next(c *conversation, d stream.Direction, b []byte) (pass, size
 			return pass, n
 		}
 	}
+}
+
+// followed tells whether the message that the probe found at the start of b is one: another follows it (Yes), something
+// else does (No), or that is still to be seen (More). Values and the header behind them look like a short message that no
+// header follows.
+func (w *Worker) followed(c *conversation, b []byte) protocols.Match {
+	n := c.spec.Length(b)
+	if n <= 0 || n > len(b) {
+		return protocols.Yes
+	}
+	if t := c.pub.Transport; c.spec.Probe(t, b[:n]) < protocols.Yes && c.spec.Probe(t, b[n:]) >= protocols.Yes {
+		return protocols.No // it proves nothing but what its length leads to, and chance leads to a message often enough
+	}
+	b = b[n:]
+	switch {
+	case len(b) == 0:
+		return protocols.More
+	case c.inStep(b) == protocols.No:
+		return protocols.No
+	case c.spec.Length(b) == 0:
+		return protocols.More
+	}
+	return protocols.Yes
+}
+
+// inStep gives what the probe says of the message that begins at the start of b, and no more than More where it is refused
+// only together with what follows it.
+func (c *conversation) inStep(b []byte) protocols.Match {
+	t := c.pub.Transport
+	m := c.spec.Probe(t, b)
+	if m != protocols.No {
+		return m
+	}
+	if n := c.spec.Length(b); n > 0 && n <= len(b) {
+		return min(c.spec.Probe(t, b[:n]), protocols.More)
+	}
+	return protocols.No
+}
+
+// said gives the frame that completed the message at the start of what is held.
+func (h *half) said(spec *protocols.Spec) uint64 {
+	frame, _ := h.completed(0, spec.Length(h.buf))
+	return frame
+}
+
+// confirm believes what a direction that was out of step holds for a message: the other side speaks, the message behind
+// it begins, or nothing more will come.
+func (w *Worker) confirm(c *conversation, d stream.Direction) {
+	h := &c.half[d]
+	if !h.held {
+		return
+	}
+	h.held = false
+	if c.spec == nil || !c.searches() || len(h.buf) == 0 {
+		return
+	}
+	h.sure = true
+	w.drain(c)
+	h.sure = false
 }
 
 // searches reports whether the probe has to find the next message once synchronisation is lost. What is only counted has
