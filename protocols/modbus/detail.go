@@ -3,6 +3,7 @@ package modbus
 import (
 	"encoding/binary"
 	"encoding/hex"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -89,6 +90,9 @@ func (m *message) detail(transport string, asked *request) *Detail {
 		d.FromRequest = d.addRanges(missing, m.code, asked.ref, asked.qty, asked.writeRef, asked.writeQty)
 	}
 	m.addValues(d, asked)
+	if asked != nil && d.File == nil && len(asked.records) > 0 {
+		d.File, d.FromRequest = slices.Clone(asked.records), true
+	}
 	m.addStatus(d)
 	if m.has&hasUMAS != 0 && m.isAnswer() {
 		d.Status = umasStatus[m.umas]

@@ -87,6 +87,8 @@ func (d *dissector) message(dst []protocols.Event, in *protocols.Message) ([]pro
 	switch {
 	case m.hasRecords():
 		dst = m.fileEvents(dst)
+	case m.code == 20 && !m.refused && asked != nil:
+		dst = m.fileAnswers(dst, asked)
 	case m.code == 23:
 		dst = m.readEvent(dst, asked)
 	}
@@ -147,6 +149,7 @@ func (m *message) keep(r *request, frame uint64) {
 	r.first, r.count, r.name = m.address()
 	r.part, r.echo = m.part(), m.echo()
 	r.ref, r.qty, r.writeRef, r.writeQty = m.ref, m.qty, m.writeRef, m.writeQty
+	r.records = m.appendRecords(r.records)
 }
 
 // part tells requests of one function apart.
@@ -223,7 +226,7 @@ func (m *message) address() (first, count uint32, name string) {
 	case m.has&(hasMEI|hasUMAS) != 0:
 		return m.first, m.count, m.targetName()
 	case m.hasRecords():
-		if r, only := m.onlyRecord(); only {
+		if r, ok := m.firstRecord(); ok {
 			return uint32(r.number), uint32(r.length), r.name()
 		}
 	}
@@ -250,8 +253,6 @@ func (m *message) values(asked *request) protocols.Values {
 		if asked == nil {
 			return protocols.Values{}
 		}
-	case 20:
-		return m.recordValues(asked)
 	case 23:
 		if m.isAnswer() {
 			return protocols.Values{}

@@ -76,24 +76,30 @@ func (m *message) hasRecords() bool {
 	return !m.refused && (m.code == 21 || m.code == 20 && m.from == protocols.Client)
 }
 
-// onlyRecord gives the record of a message that has exactly one.
-func (m *message) onlyRecord() (record, bool) {
+// firstRecord gives the first record of a message; false where there is no whole one.
+func (m *message) firstRecord() (record, bool) {
 	list := wire.New(m.data)
-	r, ok := nextRecord(&list, m.code == 21)
-	return r, ok && list.Len() == 0
+	return nextRecord(&list, m.code == 21)
 }
 
-// recordValues gives the registers of an answer to a request for a single record.
-func (m *message) recordValues(asked *request) protocols.Values {
-	if !m.isAnswer() || asked == nil || asked.count == 0 || m.refused {
-		return protocols.Values{}
+// maxRecords is how many records of a request are kept for its answer, which does not repeat them. A request has room for
+// 35 (V1.1b3 §6.14); those who ask for files ask for one or two.
+const maxRecords = 8
+
+// appendRecords appends the records that a message names, up to [maxRecords].
+func (m *message) appendRecords(dst []FileRecord) []FileRecord {
+	if !m.hasRecords() {
+		return dst
 	}
-	groups := wire.New(m.data)
-	group := groups.Bytes(int(groups.U8()))
-	if len(group) < 3 || groups.Len() > 0 {
-		return protocols.Values{}
+	list := wire.New(m.data)
+	for list.Len() > 0 && len(dst) < maxRecords {
+		r, ok := nextRecord(&list, m.code == 21)
+		if !ok {
+			break
+		}
+		dst = append(dst, FileRecord{r.file, r.number, r.length})
 	}
-	return protocols.Values{Type: protocols.ValueWords, Raw: group[1:]}
+	return dst
 }
 
 // readRegisters gives the registers of all records of an answer to function 20.
@@ -109,7 +115,9 @@ func (m *message) readRegisters() []uint16 {
 }
 
 // name names the file of the record.
-func (r record) name() string { return "file " + strconv.Itoa(int(r.file)) }
+func (r record) name() string { return fileName(r.file) }
+
+func fileName(file uint16) string { return "file " + strconv.Itoa(int(file)) }
 
 // fileEvents gives each record of a message an event, of which the first is there already.
 func (m *message) fileEvents(dst []protocols.Event) []protocols.Event {
@@ -129,6 +137,30 @@ func (m *message) fileEvents(dst []protocols.Event) []protocols.Event {
 		e.Values = protocols.Values{}
 		if r.words != nil {
 			e.Values = protocols.Values{Type: protocols.ValueWords, Raw: r.words}
+		}
+	}
+	return dst
+}
+
+// fileAnswers gives each group of an answer to function 20 the record that was asked for in its place, and an event, of
+// which the first is there already. Groups beyond the records that were kept have none: nothing tells where they belong.
+func (m *message) fileAnswers(dst []protocols.Event, asked *request) []protocols.Event {
+	first := len(dst) - 1
+	groups := wire.New(m.data)
+	for i, r := range asked.records {
+		group := groups.Bytes(int(groups.U8()))
+		if groups.Failed() || len(group) == 0 {
+			break
+		}
+		if i > 0 {
+			dst = append(dst, dst[first])
+			dst[first+i].Detail = nil
+		}
+		e := &dst[first+i]
+		e.Object.First, e.Object.Count, e.Object.Name = uint32(r.Record), uint32(r.Length), fileName(r.File)
+		e.Values = protocols.Values{}
+		if len(group) > 2 {
+			e.Values = protocols.Values{Type: protocols.ValueWords, Raw: group[1:]}
 		}
 	}
 	return dst

@@ -28,6 +28,7 @@ type request struct {
 	part               uint16 // diagnostic sub-function, MEI type or UMAS part
 	ref, qty           uint16
 	writeRef, writeQty uint16
+	records            []FileRecord // of functions 20 and 21, up to [maxRecords]; the memory is the slot's
 }
 
 // ticket stands for an unanswered request: what is looked at until the answer is found.
@@ -59,7 +60,7 @@ func (p *pending) add(key uint32, silent bool) *request {
 	p.used |= 1 << slot
 	p.open = append(p.open, ticket{key, uint8(slot), silent})
 	r := &p.requests[slot]
-	r.number = p.asked
+	r.number, r.records = p.asked, r.records[:0]
 	p.asked++
 	return r
 }
