@@ -73,6 +73,17 @@ type Spec struct {
 	Length func(b []byte) int
 	// New makes the state of one conversation.
 	New func() Dissector
+	// Opening describes messages that may be all that a stream on the protocol's port has; nil where there are none.
+	Opening *Opening
+}
+
+// Opening describes the messages of a transport that several protocols ride on. They prove none of these, but they are told
+// even where nothing that is read follows.
+type Opening struct {
+	// Is decides strictly whether a whole message is one.
+	Is func(b []byte) bool
+	// New makes what reads them. Its events are [Event.Carrier].
+	New func() Dissector
 }
 
 // Dissector turns the messages of one conversation into events. It is used by one goroutine.

@@ -183,6 +183,9 @@ func direction(serverIsB bool) stream.Direction {
 // Close implements stream.Handler.
 func (w *Worker) Close(raw *stream.Conversation, _ stream.Reason) {
 	c := raw.User.(*conversation)
+	if c.spec == nil {
+		w.openings(c, nil)
+	}
 	for d := range c.half {
 		w.confirm(c, stream.Direction(d))
 	}

@@ -84,6 +84,8 @@ func (w *Worker) passOver(c *conversation, d stream.Direction, missing int) {
 	}
 	if c.spec != nil {
 		c.parser.Gap(c.side(d))
+	} else {
+		w.openings(c, h)
 	}
 	c.coverage.Opaque += h.forget()
 	h.skip, h.lost, h.cut = 0, true, true

@@ -120,6 +120,7 @@ func (w *Worker) Gap(raw *stream.Conversation, d stream.Direction, n int) {
 	c.coverage.Gap += uint64(max(n, 0))
 	switch {
 	case c.spec == nil:
+		w.openings(c, h)
 	case n >= 0 && n <= h.skip:
 		h.skip -= n // lost from the midst of a message that nobody was going to read
 		return
@@ -159,6 +160,12 @@ func (w *Worker) identify(c *conversation, d stream.Direction, b []byte, missing
 	if match == protocols.No {
 		spec, match = w.chain(c, h.buf)
 	}
+	if match == protocols.No && w.openings(c, h) {
+		if len(h.buf) == 0 {
+			return
+		}
+		spec, match = w.probe(c, h.buf)
+	}
 	if held := len(h.buf) - len(b); match == protocols.No && held > 0 {
 		spec, match = w.anew(c, h, held)
 	}
@@ -176,6 +183,7 @@ func (w *Worker) identify(c *conversation, d stream.Direction, b []byte, missing
 		return
 	case protocols.More:
 		if len(h.buf) > probeWindow {
+			w.openings(c, h)
 			c.coverage.Opaque += h.forget()
 			h.lost = true
 		}

@@ -13,6 +13,7 @@ type conversation struct {
 	fragments [2]tpkt.Reassembler // DT fragments, by sender
 	lossy     [2]bool             // bytes of this sender were lost: what comes next may be a tail
 
+	alone     bool // nothing shows that S7 rides on the connection
 	requested bool // a connection request awaits its answer
 	knownPLC  bool // the server's role has been told
 

@@ -32,7 +32,9 @@ func (c *conversation) connection(dst []protocols.Event, m protocols.Message, p 
 	switch p.Type {
 	case tpkt.CR:
 		ev.Outcome = protocols.OutcomeAsked
-		ev.Facts = role(p.DstTSAP)
+		if !c.alone {
+			ev.Facts = role(p.DstTSAP)
+		}
 		c.requested = true
 	case tpkt.CC:
 		c.requested = false

@@ -30,6 +30,27 @@ var Spec = protocols.Spec{
 	New:    func() protocols.Dissector { return &conversation{} },
 
 	ReadsCut: true,
+	Opening:  &protocols.Opening{Is: isOpening, New: func() protocols.Dissector { return &conversation{alone: true} }},
+}
+
+// isOpening reports whether a whole packet opens a connection of class 0, or refuses it.
+func isOpening(packet []byte) bool {
+	if len(packet) < 7 || packet[1] != 0 || tpkt.Length(packet) != len(packet) || int(packet[4])+5 != len(packet) || packet[5]&0x0f != 0 {
+		return false
+	}
+	pdu, err := tpkt.Parse(packet)
+	if err != nil {
+		return false
+	}
+	switch pdu.Type {
+	case tpkt.CR, tpkt.CC:
+		_, ok := probeConnect(pdu)
+		return ok
+	case tpkt.DR, tpkt.ER:
+		return true
+	default:
+		return false
+	}
 }
 
 // probeDepth is how many transport PDUs a probe looks at before it gives up: connection, a few empty fragments, data.
@@ -42,6 +63,7 @@ func probe(t protocols.Transport, b []byte) protocols.Match {
 		return protocols.No
 	}
 	side := protocols.Yes // what the direction would be once the content is recognised
+	called := false       // a selector of the form that S7 has
 	for range probeDepth {
 		packet, match := probePacket(b)
 		if match != protocols.Yes {
@@ -59,7 +81,8 @@ func probe(t protocols.Transport, b []byte) protocols.Match {
 				return protocols.No
 			}
 			side = direction
-			if role(pdu.DstTSAP) != nil && len(pdu.DstTSAP) > 2 {
+			called = role(pdu.DstTSAP) != nil
+			if called && len(pdu.DstTSAP) > 2 {
 				return side
 			}
 		case tpkt.DR, tpkt.DC, tpkt.ER, tpkt.AK:
@@ -69,6 +92,9 @@ func probe(t protocols.Transport, b []byte) protocols.Match {
 			}
 			if len(pdu.Payload) == 0 {
 				break
+			}
+			if called && beginsHandshake(pdu.Payload) {
+				return side
 			}
 			match := probePayload(pdu.Payload, int(binary.BigEndian.Uint16(packet[2:]))-7, pdu.Last, side)
 			if match != protocols.More || !whole {
@@ -135,7 +161,7 @@ func probePayload(b []byte, n int, last bool, side protocols.Match) protocols.Ma
 		return probePlus(b, n, last)
 	case tlsApplicationData:
 		// Encrypted S7comm-plus seen from the middle: nothing else is known to put TLS inside the transport. Where the
-		// connection was seen, it would have called an S7 selector.
+		// connection was seen, it has called an S7 selector, and a handshake follows.
 		if side == protocols.Yes {
 			return probeTLS(b, n)
 		}

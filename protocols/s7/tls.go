@@ -21,6 +21,18 @@ func isTLS(b []byte) bool {
 	return len(b) >= tlsHeader && b[0] >= tlsChangeCipher && b[0] <= tlsApplicationData && b[1] == 3 && b[2] <= 4
 }
 
+// beginsHandshake reports whether b begins with the record of a hello, of the client or the server, that fills it or goes on
+// behind it (RFC 8446 §4, §5.1).
+func beginsHandshake(b []byte) bool {
+	const handshakeType, clientHello, serverHello = 0x16, 1, 2
+	if len(b) < tlsHeader+4 || !isTLS(b) || b[0] != handshakeType || b[tlsHeader] != clientHello && b[tlsHeader] != serverHello {
+		return false
+	}
+	record := int(binary.BigEndian.Uint16(b[3:]))
+	hello := int(b[tlsHeader+1])<<16 | int(binary.BigEndian.Uint16(b[tlsHeader+2:]))
+	return record > 4 && record <= 1<<14 && hello > 2+32 && hello < 1<<16
+}
+
 // probeTLS judges whether a message of n bytes, of which b is the beginning, is one or more whole TLS records.
 func probeTLS(b []byte, n int) protocols.Match {
 	for {
