@@ -76,12 +76,13 @@ func TestAttach(t *testing.T) {
 	}
 }
 
-// machine is a virtual one. It is emulated, which works everywhere.
+// machine is a virtual one. It is emulated, which works everywhere, by one thread: with a thread for each processor the
+// emulator may run an instruction that the other processor is just rewriting, and the guest falls over while it starts.
 type machine struct{ architecture, qemu, flags, console string }
 
 var machines = map[string]machine{
-	"amd64": {"amd64", "qemu-system-x86_64", "-machine accel=tcg -cpu max", "ttyS0"},
-	"arm64": {"arm64", "qemu-system-aarch64", "-machine virt,accel=tcg -cpu cortex-a57", "ttyAMA0"},
+	"amd64": {"amd64", "qemu-system-x86_64", "-machine pc -accel tcg,thread=single -cpu max", "ttyS0"},
+	"arm64": {"arm64", "qemu-system-aarch64", "-machine virt -accel tcg,thread=single -cpu cortex-a57", "ttyAMA0"},
 }
 
 // missing skips the test for want of something; in CI nothing may be wanting.
